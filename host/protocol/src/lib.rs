@@ -1,0 +1,1 @@
+//! The Discord gateway protocol as state machines without I/O.

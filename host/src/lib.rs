@@ -1,0 +1,1 @@
+//! The gateway, from socket to broker.

@@ -1,0 +1,3 @@
+//! Set-up, test and packaging commands.
+
+fn main() {}
