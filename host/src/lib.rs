@@ -1,1 +1,16 @@
-//! The gateway, from socket to broker.
+//! The gateway, from socket to broker. Follow an event downward:
+//! [`shard`] reads it, [`lane`] runs it through the [`component`]s, a [`capability`] sends it out,
+//! [`delivery`] notes that it arrived, and [`store`] keeps how far that is.
+
+pub mod capability;
+pub mod cli;
+pub mod command;
+pub mod component;
+pub mod config;
+pub mod delivery;
+pub mod discord;
+pub mod event;
+pub mod lane;
+pub mod shard;
+pub mod store;
+pub mod telemetry;

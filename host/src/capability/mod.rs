@@ -1,0 +1,1 @@
+//! The native side of what components import: connections, streams, confirmations.

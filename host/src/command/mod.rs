@@ -1,0 +1,1 @@
+//! The back channel: commands from a broker to Discord.

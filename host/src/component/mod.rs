@@ -1,0 +1,1 @@
+//! WebAssembly components: engine, limits, bindings and loading.

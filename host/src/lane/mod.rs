@@ -1,0 +1,1 @@
+//! Shared-nothing workers that take events through the filter chain to the adapter.

@@ -1,0 +1,1 @@
+//! Drivers that give the protocol's state machines sockets, clocks and queues.
