@@ -27,4 +27,7 @@ pub enum Happening {
     SessionEnded(ShardId),
     /// An event came in.
     Event(Event),
+    /// A command for a shard of another gateway, which the broker shall bring there. Its name is that shard's number, and its
+    /// sequence 0.
+    Republish(Event),
 }

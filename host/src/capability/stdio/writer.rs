@@ -1,0 +1,209 @@
+//! The one writer of STDOUT: a thread of its own, since writing to a pipe blocks.
+
+use std::io::{self, IoSlice, Write};
+use std::thread;
+
+use thiserror::Error;
+use tokio::sync::{mpsc, oneshot};
+
+use super::Frames;
+
+/// Batches of frames that may wait for the thread; senders wait beyond that.
+const QUEUE: usize = 16;
+/// Slices in one system call; Linux takes 1024.
+const SLICES: usize = 1024;
+
+/// STDOUT is gone. The reason is what [`WriterEnd::ended`] says.
+#[derive(Debug, Error)]
+#[error("STDOUT is closed")]
+pub struct WriterClosed;
+
+/// Frames that are written, and the ticket that came with them.
+#[derive(Debug)]
+pub struct Confirmation<T> {
+    /// Emptied, for the next frames.
+    pub frames: Frames,
+    /// What the sender put beside the frames.
+    pub ticket: T,
+}
+
+struct Job<T> {
+    frames: Frames,
+    ticket: T,
+    reply: mpsc::Sender<Confirmation<T>>,
+}
+
+/// Sends frames to the thread that writes. `T` is what the sender wants back when they are written.
+#[derive(Debug)]
+pub struct Writer<T> {
+    jobs: mpsc::Sender<Job<T>>,
+}
+
+impl<T> Clone for Writer<T> {
+    fn clone(&self) -> Self {
+        Self { jobs: self.jobs.clone() }
+    }
+}
+
+/// The other side of the thread: how it ended.
+#[derive(Debug)]
+pub struct WriterEnd {
+    outcome: oneshot::Receiver<io::Result<()>>,
+}
+
+impl WriterEnd {
+    /// Waits until all [`Writer`]s are dropped and everything is written, or writing has failed.
+    ///
+    /// # Errors
+    /// What the system said when writing failed.
+    pub async fn ended(&mut self) -> io::Result<()> {
+        (&mut self.outcome).await.unwrap_or_else(|_| Err(io::Error::other("the writer of STDOUT crashed")))
+    }
+}
+
+impl<T: Send + 'static> Writer<T> {
+    /// Starts the thread on the process's STDOUT.
+    ///
+    /// # Errors
+    /// If STDOUT is not open.
+    pub fn stdout() -> io::Result<(Self, WriterEnd)> {
+        Self::start(stdout()?)
+    }
+
+    /// Starts the thread on any output.
+    ///
+    /// # Errors
+    /// If the system refuses a thread.
+    pub fn start(mut output: impl Write + Send + 'static) -> io::Result<(Self, WriterEnd)> {
+        let (jobs, mut queue) = mpsc::channel(QUEUE);
+        let (end, outcome) = oneshot::channel();
+        thread::Builder::new().name("stdout".into()).spawn(move || {
+            // Nobody waits for the outcome when the gateway has been told to end at once.
+            let _ = end.send(run(&mut output, &mut queue));
+        })?;
+        Ok((Self { jobs }, WriterEnd { outcome }))
+    }
+
+    /// Queues frames. When they are written, `reply` gets them back, emptied, with the ticket.
+    ///
+    /// # Errors
+    /// If writing has failed.
+    pub async fn write(&self, frames: Frames, ticket: T, reply: mpsc::Sender<Confirmation<T>>) -> Result<(), WriterClosed> {
+        self.jobs.send(Job { frames, ticket, reply }).await.map_err(|_| WriterClosed)
+    }
+}
+
+fn run<T>(output: &mut impl Write, queue: &mut mpsc::Receiver<Job<T>>) -> io::Result<()> {
+    let mut jobs = Vec::with_capacity(QUEUE);
+    while queue.blocking_recv_many(&mut jobs, QUEUE) > 0 {
+        write_all(output, jobs.iter().flat_map(|job| job.frames.slices()))?;
+        output.flush()?;
+        for Job { mut frames, ticket, reply } in jobs.drain(..) {
+            frames.clear();
+            // A lane that has ended no longer asks.
+            let _ = reply.blocking_send(Confirmation { frames, ticket });
+        }
+    }
+    Ok(())
+}
+
+fn write_all<'a>(output: &mut impl Write, slices: impl Iterator<Item = IoSlice<'a>>) -> io::Result<()> {
+    let mut slices = slices.filter(|slice| !slice.is_empty()).peekable();
+    let mut window = Vec::with_capacity(SLICES);
+    while slices.peek().is_some() {
+        window.clear();
+        window.extend(slices.by_ref().take(SLICES));
+        let mut rest = window.as_mut_slice();
+        while !rest.is_empty() {
+            match output.write_vectored(rest) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(written) => IoSlice::advance_slices(&mut rest, written),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The standard library's own handle would copy everything through a line buffer.
+#[cfg(unix)]
+fn stdout() -> io::Result<impl Write + Send> {
+    use std::os::fd::AsFd as _;
+    Ok(std::fs::File::from(io::stdout().as_fd().try_clone_to_owned()?))
+}
+
+/// A Windows console takes text through the standard library only.
+#[cfg(not(unix))]
+fn stdout() -> io::Result<impl Write + Send> {
+    Ok(io::BufWriter::with_capacity(64 << 10, io::stdout()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::capability::stdio::PayloadForm;
+
+    /// Takes a few bytes at a time, and fails beyond its capacity.
+    #[derive(Clone)]
+    struct Trickle {
+        taken: Arc<Mutex<Vec<u8>>>,
+        capacity: usize,
+    }
+
+    impl Write for Trickle {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let mut taken = self.taken.lock().unwrap();
+            if taken.len() >= self.capacity {
+                return Err(io::ErrorKind::BrokenPipe.into());
+            }
+            let count = bytes.len().min(7);
+            taken.extend_from_slice(&bytes[..count]);
+            Ok(count)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn frames(text: &'static str, count: usize) -> Frames {
+        let mut frames = Frames::default();
+        for _ in 0..count {
+            frames.push(0, b"<", Bytes::from_static(text.as_bytes()), PayloadForm::Verbatim, b">");
+        }
+        frames
+    }
+
+    #[tokio::test]
+    async fn frames_are_written_whole_and_confirmed_in_order() {
+        let taken = Arc::new(Mutex::new(Vec::new()));
+        let (writer, mut end) = Writer::start(Trickle { taken: Arc::clone(&taken), capacity: usize::MAX }).unwrap();
+        let (reply, mut confirmed) = mpsc::channel(64);
+        for ticket in 0..20 {
+            writer.write(frames("a payload", 100), ticket, reply.clone()).await.unwrap();
+        }
+        drop((writer, reply));
+        for ticket in 0..20 {
+            let confirmation = confirmed.recv().await.unwrap();
+            assert_eq!(confirmation.ticket, ticket);
+            assert!(confirmation.frames.is_empty());
+        }
+        end.ended().await.unwrap();
+        assert_eq!(*taken.lock().unwrap(), "<a payload>".repeat(2000).as_bytes());
+    }
+
+    #[tokio::test]
+    async fn a_closed_output_is_reported_and_confirms_nothing() {
+        let (writer, mut end) = Writer::start(Trickle { taken: Arc::default(), capacity: 0 }).unwrap();
+        let (reply, mut confirmed) = mpsc::channel(1);
+        writer.write(frames("lost", 1), (), reply).await.unwrap();
+        assert_eq!(end.ended().await.unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+        assert!(confirmed.recv().await.is_none());
+        assert!(writer.write(Frames::default(), (), mpsc::channel(1).0).await.is_err());
+    }
+}

@@ -1,0 +1,134 @@
+//! How many bytes of events may be on their way at a time: for each shard, and for the whole process.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio::sync::Notify;
+
+/// A number of bytes that are lent and given back. Nothing waits as long as there is room.
+#[derive(Debug)]
+pub struct Budget {
+    limit: usize,
+    used: AtomicUsize,
+    freed: Notify,
+    /// The process's budget, of which a shard's is a part.
+    whole: Option<Arc<Self>>,
+}
+
+impl Budget {
+    /// The budget of the process.
+    #[must_use]
+    pub fn new(limit: usize) -> Arc<Self> {
+        Arc::new(Self { limit, used: AtomicUsize::new(0), freed: Notify::new(), whole: None })
+    }
+
+    /// A shard's budget inside the process's.
+    #[must_use]
+    pub fn part(self: &Arc<Self>, limit: usize) -> Arc<Self> {
+        Arc::new(Self { limit, used: AtomicUsize::new(0), freed: Notify::new(), whole: Some(Arc::clone(self)) })
+    }
+
+    /// Takes bytes if there is room. An unused budget always has room: an event larger than the limit goes alone.
+    #[must_use]
+    pub fn try_reserve(&self, bytes: usize) -> bool {
+        let fits = |used: usize| (used == 0 || used.saturating_add(bytes) <= self.limit).then(|| used.saturating_add(bytes));
+        if self.used.fetch_update(Ordering::AcqRel, Ordering::Acquire, fits).is_err() {
+            return false;
+        }
+        if self.whole.as_ref().is_none_or(|whole| whole.try_reserve(bytes)) {
+            return true;
+        }
+        self.give_back(bytes);
+        false
+    }
+
+    /// Takes bytes, and waits for room. Dropping the future takes nothing.
+    pub async fn reserve(&self, bytes: usize) {
+        loop {
+            // Listening begins before the check, so that what is given back in between is not missed.
+            let own = self.freed.notified();
+            let whole = self.whole.as_ref().map(|whole| whole.freed.notified());
+            tokio::pin!(own);
+            own.as_mut().enable();
+            match whole {
+                None if self.try_reserve(bytes) => return,
+                None => own.await,
+                Some(whole) => {
+                    tokio::pin!(whole);
+                    whole.as_mut().enable();
+                    if self.try_reserve(bytes) {
+                        return;
+                    }
+                    tokio::select! { () = own => {}, () = whole => {} }
+                }
+            }
+        }
+    }
+
+    /// Gives bytes back.
+    pub fn release(&self, bytes: usize) {
+        self.give_back(bytes);
+        if let Some(whole) = &self.whole {
+            whole.give_back(bytes);
+        }
+    }
+
+    /// Bytes in use.
+    #[must_use]
+    pub fn used(&self) -> usize {
+        self.used.load(Ordering::Acquire)
+    }
+
+    fn give_back(&self, bytes: usize) {
+        self.used.fetch_sub(bytes, Ordering::AcqRel);
+        self.freed.notify_waiters();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_full_part_or_a_full_whole_refuses() {
+        let whole = Budget::new(100);
+        let (one, two) = (whole.part(80), whole.part(80));
+        assert!(one.try_reserve(80));
+        assert!(!one.try_reserve(1), "the part is full");
+        assert!(!two.try_reserve(21), "the whole is full");
+        assert_eq!(two.used(), 0, "a refusal takes nothing");
+        assert!(two.try_reserve(20));
+        one.release(80);
+        assert!(two.try_reserve(60));
+        assert_eq!(whole.used(), 80);
+    }
+
+    #[test]
+    fn an_event_larger_than_the_limit_goes_alone() {
+        let whole = Budget::new(10);
+        let part = whole.part(10);
+        assert!(part.try_reserve(1000));
+        assert!(!part.try_reserve(1));
+        part.release(1000);
+        assert!(part.try_reserve(1));
+        assert!(!part.try_reserve(1000));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn waiting_ends_when_another_part_gives_back() {
+        let whole = Budget::new(10);
+        let (one, two) = (whole.part(10), whole.part(10));
+        assert!(one.try_reserve(10));
+        let waiting = tokio::spawn({
+            let two = Arc::clone(&two);
+            async move { two.reserve(5).await }
+        });
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert!(!waiting.is_finished());
+        one.release(10);
+        waiting.await.unwrap();
+        assert_eq!((two.used(), whole.used()), (5, 5));
+    }
+}
