@@ -1,3 +1,9 @@
-//! The gateway binary.
+//! The gateway's binary.
 
-fn main() {}
+use std::process::ExitCode;
+
+use spectacles_gateway::cli::{self, args::Arguments};
+
+fn main() -> ExitCode {
+    cli::main(&Arguments::from_process())
+}

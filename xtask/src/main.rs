@@ -1,3 +1,82 @@
-//! Set-up, test and packaging commands.
+//! The commands that people and CI run: `cargo xtask <command>`.
 
-fn main() {}
+mod cargo;
+mod components;
+mod features;
+mod setup;
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, bail};
+
+use crate::cargo::cargo;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match run(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &[String]) -> Result<()> {
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask must be inside the workspace")?;
+    let (command, arguments) =
+        arguments.split_first().map_or(("help", arguments), |(first, rest)| (first.as_str(), rest));
+    match command {
+        "setup" => setup::set_up(workspace).map(|toolchain| eprintln!("components are built with {toolchain}")),
+        "demo" => demo(workspace, arguments),
+        "test" => test(workspace, arguments),
+        "lint" => lint(workspace),
+        "components" => components::list(workspace),
+        "help" | "--help" | "-h" => {
+            println!("{HELP}");
+            Ok(())
+        }
+        unknown => bail!("there is no command `{unknown}`\n\n{HELP}"),
+    }
+}
+
+fn demo(workspace: &Path, arguments: &[String]) -> Result<()> {
+    setup::set_up(workspace)?;
+    cargo(workspace, &["run", "--locked", "--package", "spectacles-gateway", "--", "demo"]).args(arguments).replace()
+}
+
+fn test(workspace: &Path, arguments: &[String]) -> Result<()> {
+    setup::set_up(workspace)?;
+    // Tests of other crates run the gateway itself, which cargo would not build for them.
+    cargo(workspace, &["build", "--locked", "--package", "spectacles-gateway"]).run()?;
+    cargo(workspace, &["test", "--locked", "--workspace"]).args(arguments).run()?;
+    cargo(&workspace.join("components"), &["test", "--locked", "--workspace"]).args(arguments).run()
+}
+
+fn lint(workspace: &Path) -> Result<()> {
+    let components = workspace.join("components");
+    for folder in [workspace, &components] {
+        cargo(folder, &["fmt", "--all", "--check"]).run()?;
+    }
+    features::check(workspace)?;
+    setup::set_up(workspace)?;
+    for folder in [&components, workspace] {
+        cargo(folder, &["clippy", "--locked", "--workspace", "--all-targets", "--", "-Dwarnings"]).run()?;
+        cargo(folder, &["doc", "--locked", "--workspace", "--no-deps", "--document-private-items"])
+            .env("RUSTDOCFLAGS", "-Dwarnings")
+            .run()?;
+    }
+    Ok(())
+}
+
+const HELP: &str = "\
+Usage: cargo xtask <command>
+
+  demo [arguments]   run the gateway on the built-in simulator; events go to STDOUT
+  test [arguments]   run all tests
+  lint               check formatting, features, clippy and rustdoc; warnings are errors
+  components         build the bundled components, and show their sizes and imports
+  setup              install what building the components needs (the others do it too)
+
+Arguments of `demo` go to `gateway demo`, those of `test` to `cargo test`.";

@@ -1,20 +1,47 @@
 //! The Discord gateway protocol as state machines without I/O.
+//!
+//! Nothing here opens a socket, reads a clock or asks the system for randomness: a driver tells each machine what happened and
+//! when, does what it asks for, and wakes it when it wants to be woken.
+//!
+//! - [`Shard`] is the life of one shard: [`Input`]s in, [`Action`]s out, one deadline.
+//! - [`IdentifyLimiter`] says which of a bot's shards may identify when.
+//! - [`Envelope`] reads the frame of a payload and checks the rest without reading it.
+//! - [`close`], [`intents`], [`Backoff`] and [`ShardCount`] are the tables and formulas.
+//!
+//! Facts are Discord's: <https://docs.discord.com/developers/events/gateway>.
 
-/// The number of a shard, from 0.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ShardId(pub u32);
+mod action;
+mod backoff;
+pub mod close;
+mod command;
+mod envelope;
+mod heartbeat;
+mod identify;
+mod identity;
+mod input;
+pub mod intents;
+mod member_requests;
+mod opcode;
+mod scanner;
+mod send_limit;
+mod session;
+mod shard;
+mod shard_id;
+mod specials;
+mod state;
+mod timer;
+mod trials;
 
-/// The number of an event in its session, from 1.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Sequence(pub u64);
-
-/// What it takes to resume a session.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Session {
-    /// Discord's identifier of the session.
-    pub id: String,
-    /// Where to resume it; `None` when only the base address is known.
-    pub resume_url: Option<String>,
-    /// The last event of it.
-    pub sequence: Sequence,
-}
+pub use action::{Action, Address, DropReason, Finish, LossReason, Payload, Purpose, ReconnectCause};
+pub use backoff::{Backoff, BackoffError};
+pub use close::{CloseOutcome, FatalClose};
+pub use command::{Command, CommandError, MAX_PAYLOAD_BYTES};
+pub use envelope::{Envelope, EnvelopeError};
+pub use identify::{IdentifyLimiter, SessionStartLimit};
+pub use identity::{Identity, IdentityError, ShardOptions};
+pub use input::Input;
+pub use intents::Intents;
+pub use session::{Sequence, Session};
+pub use shard::Shard;
+pub use shard_id::{ShardCount, ShardId};
+pub use state::Phase;

@@ -1,1 +1,14 @@
 //! The back channel: commands from a broker to Discord.
+//!
+//! A [`Router`] takes the bodies that adapters bring, checks them, and says where the packet in each is to go. What can never
+//! work ends as a [`Refusal`].
+
+mod body;
+mod packet;
+mod refusal;
+mod route;
+mod transcode;
+
+pub use packet::{GuildCommand, Packet};
+pub use refusal::Refusal;
+pub use route::{Route, Router};

@@ -2,8 +2,13 @@
 //!
 //! Both worlds are generated with the same options, and share the types of `types`.
 
-#![expect(missing_docs, unreachable_pub, unused_qualifications, reason = "generated from wit/, which holds the documentation")]
-#![expect(clippy::all, reason = "generated")]
+#![allow(
+    clippy::all,
+    missing_docs,
+    unreachable_pub,
+    unused_qualifications,
+    reason = "generated from wit/, which holds the documentation"
+)]
 
 pub(super) mod filter_world {
     wasmtime::component::bindgen!({

@@ -29,7 +29,8 @@ impl Engine {
         config.epoch_interruption(true);
         // Guests' memories are small and few: no need to reserve 4 GiB of address space for each.
         config.cache(cache.map(open_cache).transpose()?);
-        let engine = wasmtime::Engine::new(&config).map_err(anyhow::Error::from).context("WebAssembly cannot run here")?;
+        let engine =
+            wasmtime::Engine::new(&config).map_err(anyhow::Error::from).context("WebAssembly cannot run here")?;
         start_clock(&engine)?;
         Ok(Self { engine })
     }

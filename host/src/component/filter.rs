@@ -18,22 +18,31 @@ pub struct Filter {
     name: Arc<str>,
     pre: EventFilterPre<super::state::InstanceState>,
     config: Arc<str>,
+    /// The operator's choice of what it is asked about.
+    events: Option<Arc<HashSet<String>>>,
     environment: Environment,
 }
 
 impl Filter {
-    /// Compiles the component and checks that it is a filter. `config` is the JSON object that its `init` gets.
+    /// Compiles the component and checks that it is a filter. `config` is the JSON object that its `init` gets, `events` the names
+    /// that it is asked about at most; `None` for all.
     ///
     /// # Errors
     /// See [`LoadError`].
-    pub fn prepare(source: &Source, config: &serde_json::Value, environment: Environment) -> Result<Self, LoadError> {
+    pub fn prepare(
+        source: &Source,
+        config: &serde_json::Value,
+        events: Option<Vec<String>>,
+        environment: Environment,
+    ) -> Result<Self, LoadError> {
         let pre = source.prepare(&environment.engine, Role::Filter)?;
         let pre = EventFilterPre::new(pre).map_err(|error| LoadError::Import {
             name: source.name.to_string(),
             world: Role::Filter.world(),
             reason: format!("{error:#}"),
         })?;
-        Ok(Self { name: Arc::clone(&source.name), pre, config: config.to_string().into(), environment })
+        let events = events.map(|events| Arc::new(events.into_iter().collect()));
+        Ok(Self { name: Arc::clone(&source.name), pre, config: config.to_string().into(), events, environment })
     }
 
     /// The component's name in logs and metrics.
@@ -49,15 +58,16 @@ impl Filter {
     pub async fn instantiate(&self) -> Result<FilterInstance, CallError> {
         let mut sandbox = Sandbox::new(&self.name, &self.environment, Capabilities::default());
         let world: EventFilter = guarded!(sandbox, |store| self.pre.instantiate_async(store))?;
-        let answer =
-            guarded!(sandbox, |store| world.spectacles_gateway_filter().call_init(store, &self.config))?;
+        let answer = guarded!(sandbox, |store| world.spectacles_gateway_filter().call_init(store, &self.config))?;
         let interest = answer.map_err(CallError::Refused)?;
-        Ok(FilterInstance { interest: interest.events.map(HashSet::from_iter), sandbox, world })
+        let events = self.events.clone();
+        Ok(FilterInstance { events, interest: interest.events.map(HashSet::from_iter), sandbox, world })
     }
 }
 
 /// One instance of a filter.
 pub struct FilterInstance {
+    events: Option<Arc<HashSet<String>>>,
     interest: Option<HashSet<String>>,
     sandbox: Sandbox,
     world: EventFilter,
@@ -67,7 +77,8 @@ impl FilterInstance {
     /// Whether the filter wants to be asked about events of that name.
     #[must_use]
     pub fn wants(&self, name: &str) -> bool {
-        self.interest.as_ref().is_none_or(|events| events.contains(name))
+        self.events.as_ref().is_none_or(|events| events.contains(name))
+            && self.interest.as_ref().is_none_or(|events| events.contains(name))
     }
 
     /// Bytes of memory that the instance holds.
@@ -84,13 +95,15 @@ impl FilterInstance {
         let batch = Arc::clone(&call.batch);
         let events: Vec<contract::Event<'_>> = batch.asked_events().map(event_record).collect();
         self.sandbox.store.data_mut().call = Some(std::mem::take(call));
-        let answer =
-            guarded!(self.sandbox, |store| self.world.spectacles_gateway_filter().call_decide(store, &events));
+        let answer = guarded!(self.sandbox, |store| self.world.spectacles_gateway_filter().call_decide(store, &events));
         *call = self.sandbox.store.data_mut().call.take().unwrap_or_default();
         let expected = events.len();
         let verdicts = answer?;
         if verdicts.len() != expected {
-            return Err(CallError::Contract(format!("`decide` gave {} verdicts for {expected} events", verdicts.len())));
+            return Err(CallError::Contract(format!(
+                "`decide` gave {} verdicts for {expected} events",
+                verdicts.len()
+            )));
         }
         Ok(verdicts)
     }

@@ -48,7 +48,8 @@ impl GuestLog {
     pub(super) fn refuse_metric(&self, name: &str) {
         let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
         if !std::mem::replace(&mut shared.refused_metric, true) {
-            let text = format!("metric `{}` refused: its name is malformed, or one of too many (see wit/metrics.wit)", name);
+            let text =
+                format!("metric `{}` refused: its name is malformed, or one of too many (see wit/metrics.wit)", name);
             shared.write(Level::Warn, &text);
         }
     }

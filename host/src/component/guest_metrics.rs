@@ -54,17 +54,19 @@ impl GuestMetrics {
         if !value.is_finite() || (!self.gauges.contains_key(name) && !self.takes(name)) {
             return false;
         }
-        let (gauge, own) = self.gauges.entry(name.to_owned()).or_insert_with(|| {
-            (self.families.gauges.with_label_values(&[&*self.component, name]), 0.0)
-        });
+        let (gauge, own) = self
+            .gauges
+            .entry(name.to_owned())
+            .or_insert_with(|| (self.families.gauges.with_label_values(&[&*self.component, name]), 0.0));
         gauge.add(value - *own);
         *own = value;
         true
     }
 
     fn takes(&self, name: &str) -> bool {
-        let well_formed =
-            !name.is_empty() && name.len() <= NAME && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        let well_formed = !name.is_empty()
+            && name.len() <= NAME
+            && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
         well_formed && self.counters.len() + self.gauges.len() < NAMES
     }
 }

@@ -26,7 +26,8 @@ impl Pointer {
     #[must_use]
     pub fn find(&self, json: &[u8]) -> Option<Range<usize>> {
         // Whether a number names a member or an element is known only when the value is met. Elements are the usual case.
-        let path: Vec<PointerNode> = self.tokens.iter().map(|token| element(token).unwrap_or_else(|| member(token))).collect();
+        let path: Vec<PointerNode> =
+            self.tokens.iter().map(|token| element(token).unwrap_or_else(|| member(token))).collect();
         let numeric = path.iter().any(|node| matches!(node, PointerNode::Index(_)));
         match subslice(json, &path) {
             None if numeric => self.find_stepwise(json),
@@ -148,7 +149,9 @@ mod tests {
 
     #[test]
     fn what_is_not_there_is_none() {
-        for pointer in ["/nothing", "/author/id/deeper", "/mentions/2", "/mentions/01", "/mentions/-", "id", "/~2", "/author/"] {
+        for pointer in
+            ["/nothing", "/author/id/deeper", "/mentions/2", "/mentions/01", "/mentions/-", "id", "/~2", "/author/"]
+        {
             assert_eq!(get(pointer), None, "{pointer}");
         }
     }

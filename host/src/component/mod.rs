@@ -22,6 +22,7 @@ pub mod state;
 pub use bindings::types::Error as GuestError;
 pub use bindings::{Command, Message, Verdict};
 pub use error::{CallError, LoadError};
+pub use guest_metrics::GuestFamilies;
 
 /// What a component is told about an event.
 fn event_record(event: &crate::event::Event) -> bindings::types::Event<'_> {

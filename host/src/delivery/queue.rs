@@ -6,7 +6,7 @@ use thiserror::Error;
 use tokio::sync::mpsc;
 
 use super::Budget;
-use crate::event::Happening;
+use crate::event::{Event, Happening};
 
 /// Happenings in one lane's queue. Bytes are what bounds it in practice; this bounds floods of tiny events.
 const QUEUE: usize = 4096;
@@ -103,7 +103,13 @@ impl EventSender {
 #[must_use]
 pub fn cost(happening: &Happening) -> usize {
     match happening {
-        Happening::Event(event) => event.payload.len() + OVERHEAD,
+        Happening::Event(event) => event_cost(event),
         Happening::SessionStarted(..) | Happening::SessionEnded(_) | Happening::Republish(_) => 0,
     }
+}
+
+/// The bytes that an event takes from its shard's budget.
+#[must_use]
+pub fn event_cost(event: &Event) -> usize {
+    event.payload.len() + OVERHEAD
 }

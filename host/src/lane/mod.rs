@@ -1,1 +1,16 @@
 //! Shared-nothing workers that take events through the filter chain to the adapter.
+//!
+//! A lane is a thread of its own. Its shards' drivers run on it as well, so that an event is read, inflated, filtered and
+//! published on one core, in order and without a lock (docs/decisions/0003).
+
+mod chain;
+mod names;
+mod outlet;
+mod progress;
+mod thread;
+mod worker;
+
+pub use outlet::Writer;
+pub use progress::{Checkpoint, Receipt};
+pub use thread::LaneThread;
+pub use worker::{Lane, LaneParts};

@@ -1,1 +1,15 @@
-//! Drivers that give the protocol's state machines sockets, clocks and queues.
+//! From a socket to events in order: one task for each shard.
+//!
+//! [`ShardTask`] drives the pure machine of `gateway_protocol`: it opens sockets, inflates what comes in, hands events to the
+//! lane, and waits for permits of the [`IdentifyQueue`].
+
+mod identify_queue;
+mod inflate;
+mod outbox;
+mod task;
+mod transport;
+
+pub use identify_queue::{IdentifyQueue, Permit};
+pub use inflate::{InflateError, Inflater};
+pub use task::{ShardEnd, ShardParts, ShardTask};
+pub use transport::{ConnectError, Dialer, Incoming, Socket};

@@ -10,6 +10,7 @@ use crate::component::state::{InstanceState, outside_a_call, past_the_end};
 #[derive(ComponentType, Lift, Clone, Copy)]
 #[component(enum)]
 #[repr(u8)]
+#[expect(dead_code, reason = "made by lifting the guest's value")]
 enum Form {
     #[component(name = "verbatim")]
     Verbatim,
@@ -24,21 +25,18 @@ enum Form {
 pub fn link(linker: &mut Linker<InstanceState>) -> wasmtime::Result<()> {
     type Write = (u32, WasmList<u8>, Form, WasmList<u8>);
     let mut stdio = linker.instance("spectacles:gateway/stdio@0.1.0")?;
-    stdio.func_wrap(
-        "write",
-        |mut store: StoreContextMut<'_, InstanceState>, (index, before, form, after): Write| {
-            let form = match form {
-                Form::Verbatim => PayloadForm::Verbatim,
-                Form::SingleLine => PayloadForm::SingleLine,
-            };
-            let state = store.data_mut();
-            let call = state.call().ok_or_else(outside_a_call)?;
-            let (position, event) = call.batch.event(index).ok_or_else(|| past_the_end(index))?;
-            let payload = event.payload.clone();
-            let mut frames = std::mem::take(&mut state.capabilities().stdio);
-            frames.push(position, before.as_le_slice(&store), payload, form, after.as_le_slice(&store));
-            store.data_mut().capabilities().stdio = frames;
-            Ok(())
-        },
-    )
+    stdio.func_wrap("write", |mut store: StoreContextMut<'_, InstanceState>, (index, before, form, after): Write| {
+        let form = match form {
+            Form::Verbatim => PayloadForm::Verbatim,
+            Form::SingleLine => PayloadForm::SingleLine,
+        };
+        let state = store.data_mut();
+        let call = state.call().ok_or_else(outside_a_call)?;
+        let (position, event) = call.batch.event(index).ok_or_else(|| past_the_end(index))?;
+        let payload = event.payload.clone();
+        let mut frames = std::mem::take(&mut state.capabilities().stdio);
+        frames.push(position, before.as_le_slice(&store), payload, form, after.as_le_slice(&store));
+        store.data_mut().capabilities().stdio = frames;
+        Ok(())
+    })
 }

@@ -62,14 +62,6 @@ impl WriterEnd {
 }
 
 impl<T: Send + 'static> Writer<T> {
-    /// Starts the thread on the process's STDOUT.
-    ///
-    /// # Errors
-    /// If STDOUT is not open.
-    pub fn stdout() -> io::Result<(Self, WriterEnd)> {
-        Self::start(stdout()?)
-    }
-
     /// Starts the thread on any output.
     ///
     /// # Errors
@@ -88,7 +80,12 @@ impl<T: Send + 'static> Writer<T> {
     ///
     /// # Errors
     /// If writing has failed.
-    pub async fn write(&self, frames: Frames, ticket: T, reply: mpsc::Sender<Confirmation<T>>) -> Result<(), WriterClosed> {
+    pub async fn write(
+        &self,
+        frames: Frames,
+        ticket: T,
+        reply: mpsc::Sender<Confirmation<T>>,
+    ) -> Result<(), WriterClosed> {
         self.jobs.send(Job { frames, ticket, reply }).await.map_err(|_| WriterClosed)
     }
 }
@@ -126,16 +123,22 @@ fn write_all<'a>(output: &mut impl Write, slices: impl Iterator<Item = IoSlice<'
     Ok(())
 }
 
-/// The standard library's own handle would copy everything through a line buffer.
+/// The process's STDOUT, without the line buffer of the standard library's own handle, which would copy everything.
+///
+/// # Errors
+/// If STDOUT is not open.
 #[cfg(unix)]
-fn stdout() -> io::Result<impl Write + Send> {
+pub fn stdout() -> io::Result<impl Write + Send + use<>> {
     use std::os::fd::AsFd as _;
     Ok(std::fs::File::from(io::stdout().as_fd().try_clone_to_owned()?))
 }
 
-/// A Windows console takes text through the standard library only.
+/// The process's STDOUT. A Windows console takes text through the standard library only.
+///
+/// # Errors
+/// None on this platform.
 #[cfg(not(unix))]
-fn stdout() -> io::Result<impl Write + Send> {
+pub fn stdout() -> io::Result<impl Write + Send + use<>> {
     Ok(io::BufWriter::with_capacity(64 << 10, io::stdout()))
 }
 

@@ -1,0 +1,3 @@
+//! The world `event-filter`, as generated from `wit/`.
+
+wit_bindgen::generate!({ path: "../../wit", world: "event-filter" });

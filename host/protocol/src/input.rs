@@ -1,0 +1,34 @@
+//! What happens to a shard.
+
+use crate::command::Command;
+use crate::envelope::Envelope;
+
+/// Something that a shard's driver tells it. After [`Action::Disconnect`](crate::Action::Disconnect) nothing more must come
+/// from the connection that it ended.
+#[derive(Debug)]
+pub enum Input<'a> {
+    /// Begin to connect.
+    Start,
+    /// The WebSocket is open.
+    Connected,
+    /// It could not be opened: refused, TLS, an HTTP status, the driver's own timeout.
+    ConnectFailed,
+    /// A payload came in.
+    Received(&'a Envelope<'a>),
+    /// Something came in that could not be read (inflate, JSON, size): what the stream holds from here on is unknown.
+    Undecodable,
+    /// The connection ended, with the close frame's code, or without one.
+    Closed(Option<u16>),
+    /// The permit that [`Action::RequestIdentify`](crate::Action::RequestIdentify) asked for.
+    IdentifyGranted,
+    /// Something to send; see [`Shard::wants_command`](crate::Shard::wants_command).
+    Command(Command),
+    /// Nothing is read from the socket for now. Heartbeats go on, but a missing answer is nobody's fault.
+    ReadingPaused,
+    /// The socket is read again.
+    ReadingResumed,
+    /// [`Shard::poll_timeout`](crate::Shard::poll_timeout) has passed.
+    Timeout,
+    /// End, and keep the session so that a later run can resume it.
+    Stop,
+}

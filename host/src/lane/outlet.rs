@@ -1,0 +1,185 @@
+//! The end of a lane: its adapter instance, and the capabilities that take what it hands over.
+
+use std::time::{Duration, Instant};
+
+use thiserror::Error;
+use tokio::sync::mpsc;
+
+use super::progress::Receipt;
+use crate::capability::Capabilities;
+use crate::capability::stdio::{self, Frames};
+use crate::component::adapter::{Adapter, AdapterInstance};
+use crate::component::call::Call;
+use crate::component::{CallError, Command, Message};
+use crate::telemetry::ComponentMetrics;
+
+/// Confirmations that may be outstanding. The writer never waits for a lane to take one.
+const IN_FLIGHT: usize = 8;
+
+/// The first pause after a failed call, and the longest.
+const PAUSE: std::ops::Range<Duration> = Duration::from_millis(100)..Duration::from_secs(10);
+
+/// STDOUT's writer, as lanes use it: the ticket says which events the frames are for.
+pub type Writer = stdio::Writer<Vec<Receipt>>;
+type Confirmation = stdio::Confirmation<Vec<Receipt>>;
+
+/// The broker will take nothing any more.
+#[derive(Debug, Error)]
+#[error("the broker is gone: {0}")]
+pub(super) struct Gone(#[from] stdio::WriterClosed);
+
+/// Where the events of a lane go out.
+pub(super) struct Outlet {
+    adapter: Adapter,
+    metrics: ComponentMetrics,
+    /// `None` before the first use and after a failure.
+    instance: Option<AdapterInstance>,
+    writer: Writer,
+    reply: mpsc::Sender<Confirmation>,
+    confirmations: mpsc::Receiver<Confirmation>,
+    in_flight: usize,
+    /// Emptied, with their room.
+    spare_frames: Vec<Frames>,
+    spare_receipts: Vec<Vec<Receipt>>,
+}
+
+impl Outlet {
+    pub(super) fn new(adapter: Adapter, metrics: ComponentMetrics, writer: Writer) -> Self {
+        let (reply, confirmations) = mpsc::channel(IN_FLIGHT);
+        Self {
+            adapter,
+            metrics,
+            instance: None,
+            writer,
+            reply,
+            confirmations,
+            in_flight: 0,
+            spare_frames: Vec::new(),
+            spare_receipts: Vec::new(),
+        }
+    }
+
+    /// Makes the instance, so that a component that cannot start is found before the first event.
+    pub(super) async fn start(&mut self) -> Result<(), CallError> {
+        self.instance().await.map(|_| ())
+    }
+
+    /// Publishes the asked events of `call`, again and again until the adapter succeeds, and hands on what it produced. `receipt` gives the receipt of the
+    /// event at a position of the batch; each part that awaits a confirmation is reported to `handed_over` first.
+    pub(super) async fn publish(
+        &mut self,
+        call: &mut Call,
+        receipt: impl Fn(u32) -> Option<Receipt>,
+        mut handed_over: impl FnMut(Receipt),
+    ) -> Result<(), Gone> {
+        let mut pause = PAUSE.start;
+        while let Err(error) = self.try_publish(call).await {
+            // Half of the pause is drawn: lanes do not come back in step.
+            let drawn = pause.mul_f64(0.5 + fastrand::f64() / 2.0);
+            tracing::warn!(
+                component = &**self.adapter.name(),
+                "publishing {} events failed: {error}. Next try in {} ms",
+                call.batch.asked.len(),
+                drawn.as_millis()
+            );
+            tokio::time::sleep(drawn).await;
+            pause = (pause * 2).min(PAUSE.end);
+        }
+        let Some(instance) = &mut self.instance else { return Ok(()) };
+        if instance.capabilities().stdio.is_empty() {
+            return Ok(());
+        }
+        let empty = self.spare_frames.pop().unwrap_or_default();
+        let mut receipts = self.spare_receipts.pop().unwrap_or_default();
+        let frames = std::mem::replace(&mut instance.capabilities().stdio, empty);
+        receipts.extend(frames.positions().filter_map(receipt));
+        receipts.iter().copied().for_each(&mut handed_over);
+        self.writer.write(frames, receipts, self.reply.clone()).await?;
+        self.in_flight += 1;
+        Ok(())
+    }
+
+    /// Whether a confirmation must be taken before the next `publish`.
+    pub(super) fn is_full(&self) -> bool {
+        self.in_flight >= IN_FLIGHT
+    }
+
+    /// Whether everything that was published is confirmed.
+    pub(super) fn is_idle(&self) -> bool {
+        self.in_flight == 0
+    }
+
+    /// Waits for the next confirmation, and answers with its receipts. Pends for ever while nothing is in flight. Cancel safe.
+    pub(super) async fn confirmed(&mut self) -> Vec<Receipt> {
+        // The channel cannot close: this side holds a sender.
+        let Some(stdio::Confirmation { frames, ticket }) = self.confirmations.recv().await else {
+            return std::future::pending().await;
+        };
+        self.in_flight -= 1;
+        self.spare_frames.push(frames);
+        ticket
+    }
+
+    /// Takes settled receipts back, for their room.
+    pub(super) fn recycle(&mut self, mut receipts: Vec<Receipt>) {
+        receipts.clear();
+        self.spare_receipts.push(receipts);
+    }
+
+    /// Hands an incoming message to the adapter.
+    pub(super) async fn receive(&mut self, message: Message<'_>) -> Result<Vec<Command>, CallError> {
+        let started = Instant::now();
+        let outcome = match self.instance().await {
+            Ok(instance) => instance.receive(message).await,
+            Err(error) => Err(error),
+        };
+        self.metrics.called(0, started.elapsed());
+        self.noted(outcome)
+    }
+
+    /// Ends the instance.
+    pub(super) async fn close(mut self) {
+        if let Some(instance) = self.instance.take()
+            && let Err(error) = instance.close().await
+        {
+            tracing::warn!(component = &**self.adapter.name(), "close failed: {error}");
+        }
+    }
+
+    async fn try_publish(&mut self, call: &mut Call) -> Result<(), CallError> {
+        let started = Instant::now();
+        let outcome = match self.instance().await {
+            Ok(instance) => instance.publish(call).await,
+            Err(error) => Err(error),
+        };
+        self.metrics.called(call.batch.asked.len(), started.elapsed());
+        if outcome.is_err()
+            && let Some(instance) = &mut self.instance
+        {
+            // All of it will be handed over again.
+            instance.capabilities().stdio.clear();
+        }
+        self.noted(outcome)
+    }
+
+    async fn instance(&mut self) -> Result<&mut AdapterInstance, CallError> {
+        if self.instance.is_none() {
+            self.instance = Some(self.adapter.instantiate(Capabilities::default()).await?);
+        }
+        self.instance.as_mut().ok_or_else(|| CallError::Contract("no instance".into()))
+    }
+
+    fn noted<T>(&mut self, outcome: Result<T, CallError>) -> Result<T, CallError> {
+        if let Err(error) = &outcome {
+            self.metrics.failed(error.reason());
+            if !error.leaves_instance() {
+                self.instance = None;
+                self.metrics.memory(0);
+            }
+        }
+        if let Some(instance) = &self.instance {
+            self.metrics.memory(instance.memory_used());
+        }
+        outcome
+    }
+}

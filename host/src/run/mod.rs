@@ -1,0 +1,14 @@
+//! Builds every part from the configuration, runs it, and drains it.
+//!
+//! [`Gateway::start`] goes from the outside in: the broker's end first, Discord's last, so that nothing is received before it
+//! can be delivered. [`Gateway::run`] drains in the other direction.
+
+mod commands;
+mod components;
+mod gateway;
+mod lanes;
+mod shards;
+pub mod signals;
+
+pub use components::Components;
+pub use gateway::{Gateway, Io, Telemetry};

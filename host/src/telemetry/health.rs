@@ -1,0 +1,206 @@
+//! Whether the gateway is alive, and whether it is ready.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use gateway_protocol::ShardId;
+use serde::Serialize;
+use tokio::runtime::Handle;
+use tokio::task::JoinHandle;
+
+/// How long an event loop may take to answer.
+pub(super) const PATIENCE: Duration = Duration::from_secs(2);
+
+/// What is known of the gateway's health. Clones are handles of the same.
+#[derive(Debug, Clone, Default)]
+pub struct Health {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    shards: Mutex<BTreeMap<ShardId, ShardState>>,
+    loops: Mutex<Vec<Arc<EventLoop>>>,
+    ending: AtomicBool,
+}
+
+/// How far a shard is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ShardState {
+    /// Not begun.
+    Starting,
+    /// Makes its connection.
+    Connecting,
+    /// Waits until it may identify.
+    Queued,
+    /// Has sent IDENTIFY and waits for READY.
+    Identifying,
+    /// Has sent RESUME and takes what it missed.
+    Resuming,
+    /// Receives events.
+    Ready,
+    /// Waits before it connects again.
+    Waiting,
+    /// Ended.
+    Stopped,
+}
+
+/// Where a shard says how far it is.
+#[derive(Debug)]
+pub struct ShardHealth {
+    shard: ShardId,
+    inner: Arc<Inner>,
+}
+
+impl ShardHealth {
+    /// The shard is now in that state.
+    pub fn set(&self, state: ShardState) {
+        lock(&self.inner.shards).insert(self.shard, state);
+    }
+}
+
+impl Drop for ShardHealth {
+    /// A shard whose driver ended.
+    fn drop(&mut self) {
+        self.set(ShardState::Stopped);
+    }
+}
+
+/// Whether events flow, and why not.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub(super) struct Readiness {
+    pub(super) ready: bool,
+    /// Empty when ready.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    reason: &'static str,
+    shards: Vec<ShardReadiness>,
+}
+
+#[derive(Debug, PartialEq, Eq, Serialize)]
+struct ShardReadiness {
+    shard: u32,
+    state: ShardState,
+}
+
+impl Health {
+    /// Adds a shard that this gateway runs.
+    #[must_use]
+    pub fn shard(&self, shard: ShardId) -> ShardHealth {
+        let health = ShardHealth { shard, inner: Arc::clone(&self.inner) };
+        health.set(ShardState::Starting);
+        health
+    }
+
+    /// Adds an event loop, which must answer for the gateway to be alive.
+    pub fn watch(&self, name: impl Into<String>, handle: Handle) {
+        let event_loop = EventLoop { name: name.into(), handle, question: tokio::sync::Mutex::new(None) };
+        lock(&self.inner.loops).push(Arc::new(event_loop));
+    }
+
+    /// The gateway ends: it is not ready any more, and event loops may be gone.
+    pub fn ending(&self) {
+        self.inner.ending.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn readiness(&self) -> Readiness {
+        let shards: Vec<_> = lock(&self.inner.shards)
+            .iter()
+            .map(|(shard, state)| ShardReadiness { shard: shard.0, state: *state })
+            .collect();
+        let reason = if self.inner.ending.load(Ordering::Relaxed) {
+            "the gateway is ending"
+        } else if shards.is_empty() {
+            "no shard is known yet"
+        } else if shards.iter().any(|shard| shard.state != ShardState::Ready) {
+            "not all shards are ready"
+        } else {
+            ""
+        };
+        Readiness { ready: reason.is_empty(), reason, shards }
+    }
+
+    /// # Errors
+    /// The name of an event loop that does not answer.
+    pub(super) async fn liveness(&self, patience: Duration) -> Result<(), String> {
+        if self.inner.ending.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        let loops = lock(&self.inner.loops).clone();
+        for event_loop in loops {
+            if !event_loop.answers(patience).await {
+                return Err(event_loop.name.clone());
+            }
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug)]
+struct EventLoop {
+    name: String,
+    handle: Handle,
+    /// The one that is not answered yet. There is never a second: a loop that hangs must not collect them.
+    question: tokio::sync::Mutex<Option<JoinHandle<()>>>,
+}
+
+impl EventLoop {
+    async fn answers(&self, patience: Duration) -> bool {
+        let answer = async {
+            let mut question = self.question.lock().await;
+            let outcome = question.get_or_insert_with(|| self.handle.spawn(async {})).await;
+            *question = None;
+            outcome.is_ok()
+        };
+        tokio::time::timeout(patience, answer).await.unwrap_or(false)
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ready_means_that_every_shard_is() {
+        let health = Health::default();
+        assert_eq!(health.readiness().reason, "no shard is known yet");
+        let (one, two) = (health.shard(ShardId(1)), health.shard(ShardId(2)));
+        one.set(ShardState::Ready);
+        assert_eq!(health.readiness().reason, "not all shards are ready");
+        two.set(ShardState::Ready);
+        assert!(health.readiness().ready);
+        drop(two);
+        assert!(!health.readiness().ready, "a shard that ended is not ready");
+    }
+
+    #[test]
+    fn an_ending_gateway_is_not_ready() {
+        let health = Health::default();
+        health.shard(ShardId(0)).set(ShardState::Ready);
+        health.ending();
+        assert_eq!(health.readiness().reason, "the gateway is ending");
+    }
+
+    #[tokio::test]
+    async fn an_event_loop_that_hangs_is_named_and_asked_only_once() {
+        let health = Health::default();
+        health.watch("main", Handle::current());
+        assert_eq!(health.liveness(PATIENCE).await, Ok(()));
+        // Nobody drives this runtime.
+        let hanging = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        health.watch("lane-0", hanging.handle().clone());
+        for _ in 0..3 {
+            assert_eq!(health.liveness(Duration::from_millis(1)).await, Err("lane-0".into()));
+        }
+        assert_eq!(hanging.metrics().num_alive_tasks(), 1);
+        health.ending();
+        assert_eq!(health.liveness(PATIENCE).await, Ok(()));
+        hanging.shutdown_background();
+    }
+}

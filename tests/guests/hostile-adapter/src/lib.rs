@@ -1,0 +1,62 @@
+//! An adapter that misbehaves in the way that its configuration says: `{"group":"…"}` names the mode, as that is a key that the
+//! host hands over as it is.
+
+wit_bindgen::generate!({ path: "../../../wit", world: "broker" });
+
+use std::cell::{Cell, RefCell};
+
+use exports::spectacles::gateway::adapter::{Command, Error, Event, Guest, Message};
+use spectacles::gateway::stdio::{self, PayloadForm};
+
+thread_local! {
+    static MODE: RefCell<String> = const { RefCell::new(String::new()) };
+    static CALLS: Cell<u64> = const { Cell::new(0) };
+}
+
+struct Hostile;
+
+impl Guest for Hostile {
+    fn open(config: String) -> Result<(), Error> {
+        let mode = config.split("\"group\":\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap_or_default();
+        if mode == "refuse-in-open" {
+            return Err(Error::InvalidConfiguration("`group` is refused, as asked".into()));
+        }
+        if mode == "write-in-open" {
+            stdio::write(0, b"", PayloadForm::Verbatim, b"");
+        }
+        MODE.set(mode.to_owned());
+        Ok(())
+    }
+
+    fn publish(events: Vec<Event>) -> Result<(), Error> {
+        let mode = MODE.with_borrow(String::clone);
+        let call = CALLS.get() + 1;
+        CALLS.set(call);
+        for (index, event) in (0..).zip(&events) {
+            let before = format!("{} {} {} ", event.name, event.shard, event.sequence);
+            stdio::write(index, before.as_bytes(), PayloadForm::SingleLine, b"\n");
+            match mode.as_str() {
+                // Half of the batch is handed over by then, and must not go out twice.
+                "trap-on-third-call" if call == 3 => core::arch::wasm32::unreachable(),
+                "error-on-third-call" if call == 3 => return Err(Error::Unavailable("not this time".into())),
+                "loop-on-third-call" if call == 3 => loop {
+                    std::hint::black_box(());
+                },
+                "past-the-end" => stdio::write(u32::MAX, b"", PayloadForm::Verbatim, b""),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn receive(message: Message) -> Result<Vec<Command>, Error> {
+        match message.body.first() {
+            Some(b'{') => Ok(vec![Command::Send(message.body)]),
+            _ => core::arch::wasm32::unreachable(),
+        }
+    }
+
+    fn close() {}
+}
+
+export!(Hostile);

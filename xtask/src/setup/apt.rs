@@ -1,0 +1,64 @@
+//! Debian's package tools, as far as they work without installing anything.
+
+use std::ffi::OsStr;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use anyhow::{Context, Result, ensure};
+
+/// Fails where there are no such tools.
+pub(crate) fn ensure_present() -> Result<()> {
+    run("apt-get", ["--version"]).and_then(|_| run("dpkg-deb", ["--version"])).map(drop).context("this is no Debian")
+}
+
+/// Brings the package lists up to date. Needs root.
+pub(crate) fn update() -> Result<()> {
+    run("apt-get", ["-qq", "update"])
+        .map(drop)
+        .context("cannot update the lists of packages (as an ordinary user, run `sudo apt-get update` first)")
+}
+
+/// The packages that `package` depends on, by name.
+pub(crate) fn dependencies(package: &str) -> Result<Vec<String>> {
+    let output = run("apt-cache", ["depends", "--important", package])?;
+    Ok(output.lines().filter_map(|line| line.trim().strip_prefix("Depends: ")).map(str::to_owned).collect())
+}
+
+/// `package` and everything below it that is not installed.
+pub(crate) fn with_missing_dependencies(package: &str) -> Result<Vec<String>> {
+    let output = run("apt-get", ["--simulate", "--reinstall", "--no-install-recommends", "install", package])?;
+    let installed = output.lines().filter_map(|line| line.strip_prefix("Inst "));
+    Ok(installed.filter_map(|line| line.split_whitespace().next()).map(str::to_owned).collect())
+}
+
+/// Downloads packages into `folder`.
+pub(crate) fn download(packages: &[String], folder: &Path) -> Result<()> {
+    let mut command = Command::new("apt-get");
+    // As root, apt would hand the download to a user who cannot write here, and complain.
+    command.args(["-qq", "-o", "APT::Sandbox::User=root", "download"]).args(packages).current_dir(folder);
+    output_of(command).map(drop)
+}
+
+/// Unpacks a package file into `folder`, without installing it.
+pub(crate) fn unpack(package: &Path, folder: &Path) -> Result<()> {
+    run("dpkg-deb", [OsStr::new("--extract"), package.as_os_str(), folder.as_os_str()]).map(drop)
+}
+
+fn run<Argument: AsRef<OsStr>>(program: &str, arguments: impl IntoIterator<Item = Argument>) -> Result<String> {
+    let mut command = Command::new(program);
+    command.args(arguments);
+    let output = output_of(command)?;
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+fn output_of(mut command: Command) -> Result<Output> {
+    let program = command.get_program().to_string_lossy().into_owned();
+    let output = command
+        .env("LC_ALL", "C")
+        .env("DEBIAN_FRONTEND", "noninteractive")
+        .output()
+        .with_context(|| format!("`{program}` cannot be run"))?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "`{program}` failed: {}", said.trim());
+    Ok(output)
+}
