@@ -1,1 +1,15 @@
-//! Harness of the end-to-end tests.
+//! What the end-to-end tests share. The tests themselves are in the folders beside `src`, and belong to the host's crate, so
+//! that cargo builds the binary for them.
+//!
+//! A test starts a simulated Discord ([`gateway_simulator`]) and the real binary ([`Setup`]), and waits for what it expects:
+//! an event on STDOUT, a line in the log, an entry in the simulator's journal. Nothing sleeps.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")]
+
+mod guests;
+mod process;
+mod setup;
+
+pub use guests::guest;
+pub use process::{Event, Gateway, PATIENCE};
+pub use setup::Setup;
