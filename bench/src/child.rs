@@ -13,34 +13,35 @@ const CHUNK: usize = 1 << 20;
 
 /// What a process used until it had written what was expected of it.
 #[derive(Debug, Clone, Copy)]
-pub struct Usage {
+pub(crate) struct Usage {
     /// Processor time.
-    pub cpu_seconds: f64,
+    pub(crate) cpu_seconds: f64,
     /// From the first byte to the last.
-    pub wall: Duration,
+    pub(crate) wall: Duration,
     /// The largest resident memory, in bytes.
-    pub peak_memory: u64,
+    pub(crate) peak_memory: u64,
 }
 
 /// A running process with a pipe at its STDOUT.
-pub struct Measured {
+pub(crate) struct Measured {
     child: Child,
 }
 
 impl Measured {
     /// Starts it.
-    pub fn start(mut command: Command) -> anyhow::Result<Self> {
-        let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().context("the process cannot be started")?;
+    pub(crate) fn start(mut command: Command) -> anyhow::Result<Self> {
+        let child =
+            command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().context("the process cannot be started")?;
         Ok(Self { child })
     }
 
     /// Its number.
-    pub fn id(&self) -> u32 {
+    pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }
 
     /// Reads its STDOUT until `lines` lines have come.
-    pub fn read_lines(&mut self, lines: u64) -> anyhow::Result<Usage> {
+    pub(crate) fn read_lines(&mut self, lines: u64) -> anyhow::Result<Usage> {
         let mut output = self.child.stdout.take().context("STDOUT was read already")?;
         let mut buffer = vec![0; CHUNK];
         let mut seen = 0;
@@ -59,12 +60,12 @@ impl Measured {
     }
 
     /// Its resident memory now, in bytes.
-    pub fn resident_memory(&self) -> anyhow::Result<u64> {
+    pub(crate) fn resident_memory(&self) -> anyhow::Result<u64> {
         memory(self.id(), "VmRSS:")
     }
 
     /// Tells it to end, and waits until it has.
-    pub fn stop(mut self) -> anyhow::Result<()> {
+    pub(crate) fn stop(mut self) -> anyhow::Result<()> {
         let status = Command::new("kill").args(["-TERM", &self.id().to_string()]).status()?;
         if !status.success() {
             bail!("the process ended before it was told to");
@@ -90,7 +91,9 @@ fn cpu_seconds(process: u32) -> anyhow::Result<f64> {
     let stat = std::fs::read_to_string(format!("/proc/{process}/stat"))?;
     // The name, in parentheses, may hold anything.
     let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-    let ticks = |index: usize| fields.get(index).and_then(|field| field.parse::<f64>().ok()).context("/proc is not as expected");
+    let ticks = |index: usize| {
+        fields.get(index).and_then(|field| field.parse::<f64>().ok()).context("/proc is not as expected")
+    };
     // Fields 14 and 15 of proc_pid_stat(5): user and system time; the state, field 3, is the first here.
     Ok((ticks(11)? + ticks(12)?) / TICKS)
 }
@@ -98,6 +101,7 @@ fn cpu_seconds(process: u32) -> anyhow::Result<f64> {
 fn memory(process: u32, key: &str) -> anyhow::Result<u64> {
     let status = std::fs::read_to_string(format!("/proc/{process}/status"))?;
     let line = status.lines().find(|line| line.starts_with(key)).context("/proc is not as expected")?;
-    let kibibytes: u64 = line.split_whitespace().nth(1).and_then(|field| field.parse().ok()).context("/proc is not as expected")?;
+    let kibibytes: u64 =
+        line.split_whitespace().nth(1).and_then(|field| field.parse().ok()).context("/proc is not as expected")?;
     Ok(kibibytes << 10)
 }

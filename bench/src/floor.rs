@@ -15,7 +15,7 @@ const READ_BUFFER: usize = 64 << 10;
 const WRITE_BUFFER: usize = 64 << 10;
 
 /// Connects `shards` times and writes what comes in to STDOUT, a line for each payload, until it is stopped from outside.
-pub fn run(url: &str, shards: u32) -> anyhow::Result<()> {
+pub(crate) fn run(url: &str, shards: u32) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let local = tokio::task::LocalSet::new();
     let output = std::rc::Rc::new(std::cell::RefCell::new(BufWriter::with_capacity(WRITE_BUFFER, std::io::stdout())));

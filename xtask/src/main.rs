@@ -5,7 +5,7 @@ mod components;
 mod features;
 mod setup;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
@@ -33,6 +33,7 @@ fn run(arguments: &[String]) -> Result<()> {
         "test" => test(workspace, arguments),
         "lint" => lint(workspace),
         "components" => components::list(workspace),
+        "bench" => bench(workspace, arguments),
         "help" | "--help" | "-h" => {
             println!("{HELP}");
             Ok(())
@@ -54,9 +55,24 @@ fn test(workspace: &Path, arguments: &[String]) -> Result<()> {
     cargo(&workspace.join("components"), &["test", "--locked", "--workspace"]).args(arguments).run()
 }
 
+fn bench(workspace: &Path, arguments: &[String]) -> Result<()> {
+    let toolchain = setup::set_up(workspace)?;
+    let guests =
+        guest_build::build(&toolchain, &workspace.join("tests/guests"), &workspace.join("target/test-guests"))?;
+    let filter =
+        guests.iter().find(|guest| guest.name == "inspecting-filter").context("tests/guests has no such filter")?;
+    cargo(workspace, &["build", "--locked", "--release", "--package", "spectacles-gateway"]).run()?;
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace.join("target"), PathBuf::from);
+    let gateway = target.join("release").join(format!("gateway{}", std::env::consts::EXE_SUFFIX));
+    cargo(workspace, &["run", "--locked", "--release", "--package", "gateway-bench", "--"])
+        .args([gateway.display().to_string(), filter.component.display().to_string()])
+        .args(arguments)
+        .replace()
+}
+
 fn lint(workspace: &Path) -> Result<()> {
     let components = workspace.join("components");
-    for folder in [workspace, &components] {
+    for folder in [workspace, &components, &workspace.join("tests/guests")] {
         cargo(folder, &["fmt", "--all", "--check"]).run()?;
     }
     features::check(workspace)?;
@@ -76,6 +92,7 @@ Usage: cargo xtask <command>
   demo [arguments]   run the gateway on the built-in simulator; events go to STDOUT
   test [arguments]   run all tests
   lint               check formatting, features, clippy and rustdoc; warnings are errors
+  bench [events]     measure what an event costs, in a release build
   components         build the bundled components, and show their sizes and imports
   setup              install what building the components needs (the others do it too)
 

@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use crate::scanner::{self, Fault, Scanner, Text};
+use gateway_json::{Fault, MAX_DEPTH, Scanner, Text, is_whitespace};
+
 use crate::session::Sequence;
 
 /// A payload whose `d` has been checked but not read.
@@ -31,7 +32,7 @@ pub enum EnvelopeError {
         at: usize,
     },
     /// More than 128 containers inside one another.
-    #[error("the payload is nested deeper than {} levels", scanner::MAX_DEPTH)]
+    #[error("the payload is nested deeper than {} levels", MAX_DEPTH)]
     TooDeep,
     /// A string is not UTF-8.
     #[error("the payload is not UTF-8")]
@@ -47,7 +48,8 @@ impl<'a> Envelope<'a> {
     ///
     /// # Errors
     ///
-    /// If the value is not strictly valid JSON in UTF-8, no object, has no opcode, or is nested deeper than 128 levels.
+    /// If the value is no JSON object in UTF-8, has no opcode, or is nested deeper than 128 levels. Objects and arrays among its
+    /// members are checked for what would break a frame around them: see [`gateway_json::container_end`].
     pub fn parse(text: &'a [u8]) -> Result<(Self, &'a [u8]), EnvelopeError> {
         let mut scanner = Scanner::new(text);
         let members = Members::scan(text, &mut scanner).map_err(|fault| match fault {
@@ -86,8 +88,8 @@ impl Members {
             }
             let key = scanner.string()?;
             scanner.colon()?;
-            let value = scanner.value(1)?;
-            if let Some(member) = members.named(text, key) {
+            let value = scanner.skip_value(1)?;
+            if let Some(member) = members.named(text, scanner, &key) {
                 *member = Some(value);
             }
             token = match scanner.token()? {
@@ -103,9 +105,9 @@ impl Members {
         Ok(members)
     }
 
-    fn named(&mut self, text: &[u8], key: Text) -> Option<&mut Option<Range<usize>>> {
+    fn named(&mut self, text: &[u8], scanner: &Scanner<'_>, key: &Text) -> Option<&mut Option<Range<usize>>> {
         let spelling = text.get(key.range.clone())?;
-        let decoded = if key.has_escapes { decode(text.get(key.range.start - 1..=key.range.end)?) } else { None };
+        let decoded = if key.has_escapes { scanner.decoded(key) } else { None };
         match decoded.as_deref().map_or(spelling, str::as_bytes) {
             b"op" => Some(&mut self.opcode),
             b"s" => Some(&mut self.sequence),
@@ -126,7 +128,7 @@ fn decode(quoted: &[u8]) -> Option<String> {
 }
 
 fn trim_start(text: &[u8]) -> &[u8] {
-    let start = text.iter().position(|byte| !scanner::is_whitespace(*byte)).unwrap_or(text.len());
+    let start = text.iter().position(|byte| !is_whitespace(*byte)).unwrap_or(text.len());
     text.get(start..).unwrap_or_default()
 }
 
@@ -191,11 +193,15 @@ mod tests {
     }
 
     #[test]
-    fn faults_inside_the_data_are_found() {
+    fn faults_that_would_break_a_frame_are_found() {
         for text in [
-            r#"{"op":0,"d":{"a":01}}"#,
             r#"{"op":0,"d":{"a":1}"#,
-            r#"{"op":0,"d":[1,]}"#,
+            r#"{"op":0,"d":{"a":"1}}"#,
+            r#"{"op":0,"d":[[1}"#,
+            "{\"op\":0,\"d\":{\"a\":\"\n\"}}",
+            r#"{"op":0,"d":01}"#,
+            r#"{"op":0,"d":x}"#,
+            r#"{"op":0,"d":}"#,
             r#"{"op":0,"d":"\q"}"#,
             r#"{"op":0,}"#,
             r#"{"op":0 "d":1}"#,
@@ -236,7 +242,10 @@ mod tests {
                 *damaged = byte;
             }
             if let Ok((envelope, _)) = Envelope::parse(&text) {
-                prop_assert!(serde_json::from_str::<serde::de::IgnoredAny>(envelope.data.unwrap_or("null")).is_ok());
+                let data = envelope.data.unwrap_or("null").as_bytes();
+                if data.starts_with(b"{") {
+                    prop_assert_eq!(gateway_json::container_end(data, 0, 1), Ok(data.len()));
+                }
             }
         }
     }

@@ -1,5 +1,7 @@
 //! `gateway check`: everything that can be known without connecting.
 
+use std::io::Write as _;
+
 use super::process;
 use crate::config::{Config, Flags};
 use crate::run::Components;
@@ -9,14 +11,15 @@ use crate::telemetry::Metrics;
 pub(super) fn run(flags: &Flags) -> anyhow::Result<()> {
     let loaded = Config::load_from_process(flags)?;
     let _log = crate::telemetry::log::init(loaded.config.log.level, loaded.config.log.format)?;
+    let mut output = std::io::stdout();
     for warning in &loaded.warnings {
-        println!("warning: {warning}");
+        writeln!(output, "warning: {warning}")?;
     }
     let components = Components::prepare(&loaded.config, &Metrics::new()?.guests())?;
     process::block_on(components.try_start())?;
-    println!("{}", loaded.config.effective());
+    writeln!(output, "{}", loaded.config.effective())?;
     let filters: Vec<_> = components.filters.iter().map(|(filter, _)| filter.name().as_ref()).collect();
-    println!("# way of an event: Discord -> {} -> {}", filters.join(" -> "), components.adapter.name());
-    println!("# the configuration is valid");
+    writeln!(output, "# way of an event: Discord -> {} -> {}", filters.join(" -> "), components.adapter.name())?;
+    writeln!(output, "# the configuration is valid")?;
     Ok(())
 }

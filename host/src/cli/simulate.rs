@@ -1,5 +1,7 @@
 //! `gateway simulate`: a simulated Discord, for bots and components that are developed offline.
 
+use std::io::Write as _;
+
 use anyhow::Context as _;
 use gateway_simulator::{Options, Rate, Simulator};
 use tokio_util::sync::CancellationToken;
@@ -23,10 +25,14 @@ async fn serve(arguments: &SimulateArguments) -> anyhow::Result<()> {
     let simulator =
         Simulator::start(options).await.with_context(|| format!("cannot listen on {}", arguments.listen))?;
     let (scheme, host) = (simulator.api_scheme(), simulator.api_host());
-    println!("Discord is simulated on {scheme}://{host}/api. Any token is valid. A gateway connects with");
-    println!("  DISCORD_API_PROTOCOL={scheme} DISCORD_API_HOST={host} DISCORD_TOKEN=any DISCORD_EVENTS='*' gateway");
+    let mut output = std::io::stdout();
+    writeln!(output, "Discord is simulated on {scheme}://{host}/api. Any token is valid. A gateway connects with")?;
+    writeln!(
+        output,
+        "  DISCORD_API_PROTOCOL={scheme} DISCORD_API_HOST={host} DISCORD_TOKEN=any DISCORD_EVENTS='*' gateway"
+    )?;
     if let Some(certificate) = simulator.certificate_pem() {
-        println!("Clients must trust this certificate (SSL_CERT_FILE for a gateway):\n{certificate}");
+        writeln!(output, "Clients must trust this certificate (SSL_CERT_FILE for a gateway):\n{certificate}")?;
     }
     stop.cancelled().await;
     simulator.shutdown().await;

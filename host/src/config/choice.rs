@@ -102,7 +102,7 @@ impl Choice for Encoding {
 /// Where sessions are kept, so that a restarted gateway resumes them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StoreType {
-    /// In a file.
+    /// In files on this machine.
     Local,
     /// Nowhere: they end with the process.
     Memory,

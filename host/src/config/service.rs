@@ -16,7 +16,7 @@ pub struct ShardStore {
     pub kind: StoreType,
     /// What stands before every key in Redis.
     pub prefix: String,
-    /// The file of a local store; `None` for the platform's place.
+    /// The directory of a local store; `None` for the platform's place.
     pub path: Option<PathBuf>,
 }
 
@@ -99,7 +99,7 @@ pub(super) fn read_shard_store(scope: &mut Scope<'_>) -> ShardStore {
     ShardStore {
         kind,
         prefix: scope.text("shard_store.prefix", "a text").unwrap_or_default(),
-        path: scope.text("shard_store.path", "the path of a file").map(PathBuf::from),
+        path: scope.text("shard_store.path", "the path of a directory").map(PathBuf::from),
     }
 }
 

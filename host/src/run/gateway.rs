@@ -172,8 +172,9 @@ impl Gateway {
     pub async fn run(mut self) -> anyhow::Result<()> {
         let failure = tokio::select! {
             biased;
-            failure = first_failure(&mut self.writer_end, &mut self.lanes, &mut self.shards) => Some(failure),
+            // First: shards that were told to stop may have ended before this task hears of it, and that is no failure.
             () = self.stop.cancelled() => None,
+            failure = first_failure(&mut self.writer_end, &mut self.lanes, &mut self.shards) => Some(failure),
         };
         self.stop.cancel();
         self.health.ending();

@@ -1,6 +1,7 @@
 //! The system's wish that the gateway end.
 
 use std::io;
+use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
@@ -15,12 +16,20 @@ pub fn watch(stop: CancellationToken) -> io::Result<impl Future<Output = ()> + S
         let name = signals.next().await;
         tracing::info!("{name}: draining. Once more ends at once");
         stop.cancel();
-        let name = signals.next().await;
+        let first = Instant::now();
+        let name = loop {
+            let name = signals.next().await;
+            if first.elapsed() >= ONE_WISH {
+                break name;
+            }
+        };
         tracing::warn!("{name} again: ending at once. Sessions resume from the last checkpoint");
         std::process::exit(EXIT_INTERRUPTED);
     })
 }
 
+/// Signals that come closer together are one: some tools signal a process and then its group.
+const ONE_WISH: Duration = Duration::from_millis(300);
 /// What shells report for a program that was interrupted.
 const EXIT_INTERRUPTED: i32 = 130;
 

@@ -6,27 +6,32 @@
 use std::ops::Range;
 
 use crate::specials::{BLOCK, specials, specials_of_tail};
+use crate::structure::container_end;
 
 /// How deep containers may be nested, the outermost one included. serde_json, and so many a consumer, stops at the same depth.
-pub(crate) const MAX_DEPTH: u32 = 128;
+pub const MAX_DEPTH: u32 = 128;
 
 /// Why a text is not accepted. The place is the scanner's position.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Fault {
+pub enum Fault {
+    /// It breaks the grammar, or ends too early.
     Syntax,
+    /// It is nested deeper than [`MAX_DEPTH`].
     TooDeep,
 }
 
 /// A string's place, without its quotes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Text {
-    pub(crate) range: Range<usize>,
-    pub(crate) has_escapes: bool,
+pub struct Text {
+    /// Where it is, without its quotes.
+    pub range: Range<usize>,
+    /// Whether it has backslashes.
+    pub has_escapes: bool,
 }
 
 /// A position in a JSON text.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Scanner<'a> {
+pub struct Scanner<'a> {
     text: &'a [u8],
     at: usize,
     /// The specials of the block that ends here, from which `at` has not gone back.
@@ -35,18 +40,65 @@ pub(crate) struct Scanner<'a> {
 }
 
 impl<'a> Scanner<'a> {
-    pub(crate) fn new(text: &'a [u8]) -> Self {
+    /// At the start of a text.
+    #[must_use]
+    pub fn new(text: &'a [u8]) -> Self {
         Self { text, at: 0, block_end: 0, specials: 0 }
     }
 
     /// The offset of the next byte.
-    pub(crate) fn position(&self) -> usize {
+    #[must_use]
+    pub fn position(&self) -> usize {
         self.at
     }
 
+    /// The next byte that is no whitespace, which is not taken.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub fn peek(&mut self) -> Result<u8, Fault> {
+        let token = self.token()?;
+        self.at -= 1;
+        Ok(token)
+    }
+
+    /// Whether a string says `name`.
+    #[must_use]
+    pub fn is(&self, string: &Text, name: &str) -> bool {
+        match self.text.get(string.range.clone()) {
+            Some(plain) if !string.has_escapes => plain == name.as_bytes(),
+            _ => self.decoded(string).is_some_and(|decoded| decoded == name),
+        }
+    }
+
+    /// What a string says. `None` if it is not UTF-8, or holds a lone surrogate.
+    #[must_use]
+    pub fn decoded(&self, string: &Text) -> Option<String> {
+        let quoted = self.text.get(string.range.start.checked_sub(1)?..=string.range.end)?;
+        serde_json::from_slice(quoted).ok()
+    }
+
+    /// The next value, which is inside of `depth` containers. Answers with its place. Unlike [`value`](Self::value), it looks at
+    /// no more of an object or array than its strings and brackets.
+    ///
+    /// # Errors
+    /// If no value comes, or its end cannot be found.
+    pub fn skip_value(&mut self, depth: u32) -> Result<Range<usize>, Fault> {
+        let token = self.token()?;
+        let start = self.at - 1;
+        match token {
+            b'{' | b'[' => self.at = container_end(self.text, start, depth)?,
+            scalar => self.rest_of_scalar(scalar)?,
+        }
+        Ok(start..self.at)
+    }
+
     /// Takes the next byte that is no whitespace.
+    ///
+    /// # Errors
+    /// If there is none.
     #[inline(always)]
-    pub(crate) fn token(&mut self) -> Result<u8, Fault> {
+    pub fn token(&mut self) -> Result<u8, Fault> {
         loop {
             let byte = self.byte()?;
             if !is_whitespace(byte) {
@@ -56,8 +108,11 @@ impl<'a> Scanner<'a> {
     }
 
     /// The rest of a string whose opening quote has been taken.
+    ///
+    /// # Errors
+    /// If it does not end, or breaks the grammar.
     #[inline(always)]
-    pub(crate) fn string(&mut self) -> Result<Text, Fault> {
+    pub fn string(&mut self) -> Result<Text, Fault> {
         let start = self.at;
         let mut has_escapes = false;
         loop {
@@ -72,7 +127,10 @@ impl<'a> Scanner<'a> {
     }
 
     /// The next value, which is inside of `depth` containers. Answers with its place, whitespace around it left out.
-    pub(crate) fn value(&mut self, depth: u32) -> Result<Range<usize>, Fault> {
+    ///
+    /// # Errors
+    /// If it breaks the grammar, or is nested too deep.
+    pub fn value(&mut self, depth: u32) -> Result<Range<usize>, Fault> {
         // A copy of its own stays in registers.
         let mut scanner = *self;
         let result = scanner.scan_value(depth);
@@ -140,8 +198,11 @@ impl<'a> Scanner<'a> {
     }
 
     /// The colon behind a key.
+    ///
+    /// # Errors
+    /// If another token comes.
     #[inline(always)]
-    pub(crate) fn colon(&mut self) -> Result<(), Fault> {
+    pub fn colon(&mut self) -> Result<(), Fault> {
         if self.token()? == b':' { Ok(()) } else { Err(Fault::Syntax) }
     }
 
@@ -258,7 +319,8 @@ impl<'a> Scanner<'a> {
 }
 
 /// JSON's whitespace.
-pub(crate) fn is_whitespace(byte: u8) -> bool {
+#[must_use]
+pub fn is_whitespace(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
 }
 
