@@ -14,15 +14,24 @@ use zstd::stream::raw::{Decoder, InBuffer, Operation as _, OutBuffer};
 const READ_BUFFER: usize = 64 << 10;
 const WRITE_BUFFER: usize = 64 << 10;
 
+/// When what was read is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Buffering {
+    /// Each payload at once: what a loop does that reads, inflates and writes.
+    Each,
+    /// When nothing more is to be read, or the buffer is full: the least that is possible.
+    Full,
+}
+
 /// Connects `shards` times and writes what comes in to STDOUT, a line for each payload, until it is stopped from outside.
-pub(crate) fn run(url: &str, shards: u32) -> anyhow::Result<()> {
+pub(crate) fn run(url: &str, shards: u32, buffering: Buffering) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let local = tokio::task::LocalSet::new();
     let output = std::rc::Rc::new(std::cell::RefCell::new(BufWriter::with_capacity(WRITE_BUFFER, std::io::stdout())));
     local.block_on(&runtime, async {
         let mut connections = JoinSet::new();
         for shard in 0..shards {
-            connections.spawn_local(connection(url.to_owned(), shard, shards, std::rc::Rc::clone(&output)));
+            connections.spawn_local(connection(url.to_owned(), shard, shards, std::rc::Rc::clone(&output), buffering));
         }
         while let Some(ended) = connections.join_next().await {
             ended??;
@@ -33,7 +42,7 @@ pub(crate) fn run(url: &str, shards: u32) -> anyhow::Result<()> {
 
 type Output = std::rc::Rc<std::cell::RefCell<BufWriter<Stdout>>>;
 
-async fn connection(url: String, shard: u32, shards: u32, output: Output) -> anyhow::Result<()> {
+async fn connection(url: String, shard: u32, shards: u32, output: Output, buffering: Buffering) -> anyhow::Result<()> {
     let config = WebSocketConfig::default().read_buffer_size(READ_BUFFER).max_message_size(None).max_frame_size(None);
     let url = format!("{url}/?v=10&encoding=json&compress=zstd-stream");
     let (mut socket, _) = connect_async_with_config(url, Some(config), true).await?;
@@ -54,10 +63,8 @@ async fn connection(url: String, shard: u32, shards: u32, output: Output) -> any
             Message::Close(frame) => bail!("the server closed: {frame:?}"),
             _ => continue,
         }
-        let mut output = output.borrow_mut();
-        output.write_all(&text)?;
-        output.write_all(b"\n")?;
-        drop(output);
+        text.push(b'\n');
+        write(&output, &text, buffering)?;
         if !std::mem::replace(&mut identified, true) {
             let identify = format!(
                 r#"{{"op":2,"d":{{"token":"bench","intents":53608447,"shard":[{shard},{shards}],"properties":{{"os":"linux","browser":"floor","device":"floor"}}}}}}"#
@@ -65,6 +72,15 @@ async fn connection(url: String, shard: u32, shards: u32, output: Output) -> any
             socket.send(Message::text(identify)).await?;
         }
     }
+}
+
+fn write(output: &Output, line: &[u8], buffering: Buffering) -> anyhow::Result<()> {
+    let mut output = output.borrow_mut();
+    output.write_all(line)?;
+    if buffering == Buffering::Each {
+        output.flush()?;
+    }
+    Ok(())
 }
 
 fn inflate(decoder: &mut Decoder<'static>, message: &[u8], text: &mut Vec<u8>) -> anyhow::Result<()> {

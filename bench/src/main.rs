@@ -16,6 +16,7 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use gateway_simulator::{Flood, FloodOptions};
 
+use floor::Buffering;
 use report::Row;
 use subject::{Subject, Target};
 
@@ -29,7 +30,8 @@ const ROUNDS: u32 = 3;
 fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        ["floor", url, shards] => floor::run(url, shards.parse()?),
+        ["floor", "each", url, shards] => floor::run(url, shards.parse()?, Buffering::Each),
+        ["floor", "full", url, shards] => floor::run(url, shards.parse()?, Buffering::Full),
         [gateway, filter] => bench(gateway.into(), filter.into(), EVENTS),
         [gateway, filter, events] => bench(gateway.into(), filter.into(), events.parse()?),
         _ => anyhow::bail!("arguments: <gateway binary> <inspecting filter> [events in each run]"),
@@ -39,7 +41,8 @@ fn main() -> anyhow::Result<()> {
 fn bench(gateway: PathBuf, inspecting: PathBuf, events: u64) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let subjects = [
-        Subject::Floor,
+        Subject::Floor(Buffering::Each),
+        Subject::Floor(Buffering::Full),
         Subject::Gateway { binary: gateway.clone(), filter: None },
         Subject::Gateway { binary: gateway.clone(), filter: Some(inspecting) },
     ];
@@ -63,7 +66,7 @@ fn bench(gateway: PathBuf, inspecting: PathBuf, events: u64) -> anyhow::Result<(
     }
     let floods = (runtime.block_on(flood(1, events / 8))?, runtime.block_on(flood(1, events / 4))?);
     let targets = (Target::of(&floods.0, 1), Target::of(&floods.1, 1));
-    for subject in &subjects {
+    for subject in subjects.iter().filter(|subject| matches!(subject, Subject::Gateway { .. })) {
         let per_event = allocations::per_event(subject, &targets.0, &targets.1)?;
         println!("allocations per event, {subject}: {per_event:.2}");
     }

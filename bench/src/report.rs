@@ -15,23 +15,24 @@ pub(crate) struct Row {
 /// The heads of the columns.
 pub(crate) fn heading() {
     println!(
-        "{:>6}  {:<28}{:>12}{:>10}{:>18}{:>9}{:>12}",
-        "shards", "", "events/s", "MB/s", "CPU s per million", "ratio", "peak MiB"
+        "{:>6}  {:<28}{:>12}{:>10}{:>19}{:>13}{:>10}",
+        "shards", "", "events/s", "MB/s", "CPU s per million", "ratios", "peak MiB"
     );
 }
 
-/// One line for each subject; the first is what the others are compared with.
+/// One line for each subject; the first two are what the others are compared with.
 pub(crate) fn table(shards: u32, payload_bytes: u64, subjects: &[Subject], rows: &[Option<Row>]) {
-    let floor = rows.first().and_then(Option::as_ref).map(cpu_per_million);
+    let floor = |index: usize| rows.get(index).and_then(Option::as_ref).map_or(f64::NAN, cpu_per_million);
     for (subject, row) in subjects.iter().zip(rows) {
-        let (Some(row), Some(floor)) = (row, floor) else { continue };
+        let Some(row) = row else { continue };
         let seconds = row.usage.wall.as_secs_f64();
         println!(
-            "{shards:>6}  {subject:<28}{:>12.0}{:>10.0}{:>18.2}{:>9.2}{:>12.1}",
+            "{shards:>6}  {subject:<28}{:>12.0}{:>10.0}{:>19.2}{:>7.2}{:>6.2}{:>10.1}",
             row.events as f64 / seconds,
             payload_bytes as f64 / seconds / 1e6,
             cpu_per_million(row),
-            cpu_per_million(row) / floor,
+            cpu_per_million(row) / floor(0),
+            cpu_per_million(row) / floor(1),
             row.usage.peak_memory as f64 / f64::from(1 << 20),
         );
     }

@@ -8,11 +8,12 @@ use gateway_simulator::Flood;
 use tempfile::TempDir;
 
 use crate::child::{Measured, Usage};
+use crate::floor::Buffering;
 
 /// One way from the flood to STDOUT.
 pub(crate) enum Subject {
     /// The bare loop, in a process of its own.
-    Floor,
+    Floor(Buffering),
     /// The gateway with its default components.
     Gateway {
         /// The binary.
@@ -61,7 +62,7 @@ impl Subject {
     /// READY and the marker of each shard; the floor writes HELLO too.
     fn other_lines(&self, shards: u32) -> u64 {
         let each = match self {
-            Self::Floor => 3,
+            Self::Floor(_) => 3,
             Self::Gateway { .. } => 2,
         };
         each * u64::from(shards)
@@ -69,9 +70,10 @@ impl Subject {
 
     fn command(&self, target: &Target, home: &Path) -> anyhow::Result<Command> {
         match self {
-            Self::Floor => {
+            Self::Floor(buffering) => {
                 let mut command = Command::new(std::env::current_exe()?);
-                command.args(["floor", &format!("ws://{}", target.host), &target.shards.to_string()]);
+                let buffering = if *buffering == Buffering::Each { "each" } else { "full" };
+                command.args(["floor", buffering, &format!("ws://{}", target.host), &target.shards.to_string()]);
                 Ok(command)
             }
             Self::Gateway { binary, filter } => gateway(binary, filter.as_deref(), &target.host, home),
@@ -109,7 +111,8 @@ pub(crate) fn gateway(binary: &Path, filter: Option<&Path>, host: &str, home: &P
 impl fmt::Display for Subject {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.pad(match self {
-            Self::Floor => "bare loop",
+            Self::Floor(Buffering::Each) => "bare loop",
+            Self::Floor(Buffering::Full) => "bare loop, 64 KiB writes",
             Self::Gateway { filter: None, .. } => "gateway",
             Self::Gateway { filter: Some(_), .. } => "gateway, inspecting filter",
         })

@@ -4,7 +4,13 @@
 //! A test starts a simulated Discord ([`gateway_simulator`]) and the real binary ([`Setup`]), and waits for what it expects:
 //! an event on STDOUT, a line in the log, an entry in the simulator's journal. Nothing sleeps.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test that cannot go on fails"
+)]
 
 mod guests;
 mod process;

@@ -65,7 +65,7 @@ fn bench(workspace: &Path, arguments: &[String]) -> Result<()> {
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace.join("target"), PathBuf::from);
     let gateway = target.join("release").join(format!("gateway{}", std::env::consts::EXE_SUFFIX));
     cargo(workspace, &["run", "--locked", "--release", "--package", "gateway-bench", "--"])
-        .args([gateway.display().to_string(), filter.component.display().to_string()])
+        .args(&[gateway.display().to_string(), filter.component.display().to_string()])
         .args(arguments)
         .replace()
 }

@@ -26,7 +26,7 @@ impl Adapter {
     /// See [`LoadError`].
     pub fn prepare(source: &Source, config: &serde_json::Value, environment: Environment) -> Result<Self, LoadError> {
         let pre = source.prepare(&environment.engine, Role::Adapter)?;
-        let pre = BrokerPre::new(pre).map_err(|error| LoadError::Import {
+        let pre = BrokerPre::new(pre).map_err(|error| LoadError::OtherContract {
             name: source.name.to_string(),
             world: Role::Adapter.world(),
             reason: format!("{error:#}"),

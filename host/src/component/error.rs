@@ -5,6 +5,7 @@ use std::time::Duration;
 use thiserror::Error;
 
 use super::GuestError;
+use super::guest_log::printable;
 
 /// Why a component cannot be used.
 #[derive(Debug, Error)]
@@ -30,17 +31,37 @@ pub enum LoadError {
         reason: String,
     },
     /// It does not export what its role needs.
-    #[error("component `{name}` does not export `{export}`: it is not built for the world `{world}` of wit/worlds.wit")]
+    #[error(
+        "component `{name}` does not export `{export}`: it is not built for the world `{world}` of wit/worlds.wit{hint}"
+    )]
     WrongWorld {
         /// Which one.
         name: String,
         /// The missing interface.
-        export: String,
+        export: &'static str,
         /// The world that its role needs.
         world: &'static str,
+        /// What to do, when it is built for the other world.
+        hint: &'static str,
+    },
+    /// It exports the interface of its role in another shape.
+    #[error(
+        "component `{name}` is built for another contract than the world `{world}` of this gateway: {reason}. Build it \
+         anew with the files of wit/"
+    )]
+    OtherContract {
+        /// Which one.
+        name: String,
+        /// The world of its role.
+        world: &'static str,
+        /// What differs.
+        reason: String,
     },
     /// It imports what its role may not have, or what this gateway does not know.
-    #[error("component `{name}` imports what the world `{world}` does not grant: {reason}")]
+    #[error(
+        "component `{name}` imports what the world `{world}` does not grant: {reason}. Use a component that keeps to \
+         wit/worlds.wit"
+    )]
     Import {
         /// Which one.
         name: String,
@@ -99,8 +120,23 @@ impl CallError {
     }
 }
 
-fn refusal(error: &GuestError) -> &str {
+/// The guest's own words are for the log, like its lines.
+fn refusal(error: &GuestError) -> String {
     match error {
-        GuestError::InvalidConfiguration(text) | GuestError::Unavailable(text) | GuestError::Other(text) => text,
+        GuestError::InvalidConfiguration(text) | GuestError::Unavailable(text) | GuestError::Other(text) => {
+            printable(text)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_guests_refusal_is_one_short_line() {
+        let error = CallError::Refused(GuestError::Other(format!("no\nERROR forged{}", "x".repeat(1 << 20))));
+        let text = error.to_string();
+        assert!(text.starts_with("no\\nERROR forged") && text.len() < 3000, "{text}");
     }
 }

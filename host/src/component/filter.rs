@@ -36,7 +36,7 @@ impl Filter {
         environment: Environment,
     ) -> Result<Self, LoadError> {
         let pre = source.prepare(&environment.engine, Role::Filter)?;
-        let pre = EventFilterPre::new(pre).map_err(|error| LoadError::Import {
+        let pre = EventFilterPre::new(pre).map_err(|error| LoadError::OtherContract {
             name: source.name.to_string(),
             world: Role::Filter.world(),
             reason: format!("{error:#}"),
@@ -59,26 +59,41 @@ impl Filter {
         let mut sandbox = Sandbox::new(&self.name, &self.environment, Capabilities::default());
         let world: EventFilter = guarded!(sandbox, |store| self.pre.instantiate_async(store))?;
         let answer = guarded!(sandbox, |store| world.spectacles_gateway_filter().call_init(store, &self.config))?;
-        let interest = answer.map_err(CallError::Refused)?;
-        let events = self.events.clone();
-        Ok(FilterInstance { events, interest: interest.events.map(HashSet::from_iter), sandbox, world })
+        let own = answer.map_err(CallError::Refused)?.events.map(HashSet::from_iter);
+        Ok(FilterInstance { interest: Arc::new(Interest { operators: self.events.clone(), own }), sandbox, world })
+    }
+}
+
+/// The events that a filter is asked about.
+#[derive(Debug, Default)]
+pub struct Interest {
+    /// The operator's choice; `None` for all.
+    operators: Option<Arc<HashSet<String>>>,
+    /// The filter's own; `None` for all.
+    own: Option<HashSet<String>>,
+}
+
+impl Interest {
+    /// Whether it is asked about events of that name.
+    #[must_use]
+    pub fn covers(&self, name: &str) -> bool {
+        self.operators.as_ref().is_none_or(|events| events.contains(name))
+            && self.own.as_ref().is_none_or(|events| events.contains(name))
     }
 }
 
 /// One instance of a filter.
 pub struct FilterInstance {
-    events: Option<Arc<HashSet<String>>>,
-    interest: Option<HashSet<String>>,
+    interest: Arc<Interest>,
     sandbox: Sandbox,
     world: EventFilter,
 }
 
 impl FilterInstance {
-    /// Whether the filter wants to be asked about events of that name.
+    /// What it is asked about.
     #[must_use]
-    pub fn wants(&self, name: &str) -> bool {
-        self.events.as_ref().is_none_or(|events| events.contains(name))
-            && self.interest.as_ref().is_none_or(|events| events.contains(name))
+    pub fn interest(&self) -> &Arc<Interest> {
+        &self.interest
     }
 
     /// Bytes of memory that the instance holds.

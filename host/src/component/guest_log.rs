@@ -86,7 +86,7 @@ impl Shared {
 }
 
 /// One line, whatever the guest wrote: no control characters (they could forge lines or steer a terminal), and not too long.
-fn printable(message: &str) -> String {
+pub(super) fn printable(message: &str) -> String {
     let mut text = String::with_capacity(message.len().min(LINE));
     for character in message.chars() {
         if text.len() >= LINE {

@@ -1,7 +1,7 @@
 //! A component's own figures among the gateway's metrics.
 
-use std::collections::HashMap;
-use std::sync::Arc;
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use prometheus::{Gauge, GaugeVec, IntCounter, IntCounterVec};
 
@@ -17,6 +17,29 @@ pub struct GuestFamilies {
     pub counters: IntCounterVec,
     /// `gateway_component_gauge`.
     pub gauges: GaugeVec,
+    /// What each component has named so far. An instance that is replaced does not begin anew.
+    names: Arc<Mutex<HashMap<Arc<str>, HashSet<String>>>>,
+}
+
+impl GuestFamilies {
+    /// For these two families.
+    #[must_use]
+    pub fn new(counters: IntCounterVec, gauges: GaugeVec) -> Self {
+        Self { counters, gauges, names: Arc::default() }
+    }
+
+    /// Whether the component may use the name.
+    fn takes(&self, component: &Arc<str>, name: &str) -> bool {
+        let well_formed = !name.is_empty()
+            && name.len() <= NAME
+            && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        if !well_formed {
+            return false;
+        }
+        let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = names.entry(Arc::clone(component)).or_default();
+        known.contains(name) || (known.len() < NAMES && known.insert(name.to_owned()))
+    }
 }
 
 /// The figures of one instance.
@@ -40,7 +63,7 @@ impl GuestMetrics {
             counter.inc_by(by);
             return true;
         }
-        if !self.takes(name) {
+        if !self.families.takes(&self.component, name) {
             return false;
         }
         let counter = self.families.counters.with_label_values(&[&*self.component, name]);
@@ -51,7 +74,7 @@ impl GuestMetrics {
 
     /// Whether the name and the value were taken.
     pub(super) fn set(&mut self, name: &str, value: f64) -> bool {
-        if !value.is_finite() || (!self.gauges.contains_key(name) && !self.takes(name)) {
+        if !value.is_finite() || (!self.gauges.contains_key(name) && !self.families.takes(&self.component, name)) {
             return false;
         }
         let (gauge, own) = self
@@ -61,13 +84,6 @@ impl GuestMetrics {
         gauge.add(value - *own);
         *own = value;
         true
-    }
-
-    fn takes(&self, name: &str) -> bool {
-        let well_formed = !name.is_empty()
-            && name.len() <= NAME
-            && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-        well_formed && self.counters.len() + self.gauges.len() < NAMES
     }
 }
 
@@ -88,10 +104,10 @@ mod tests {
 
     fn families() -> GuestFamilies {
         let labels = ["component", "name"];
-        GuestFamilies {
-            counters: IntCounterVec::new(Opts::new("gateway_component_counter", "help"), &labels).unwrap(),
-            gauges: GaugeVec::new(Opts::new("gateway_component_gauge", "help"), &labels).unwrap(),
-        }
+        GuestFamilies::new(
+            IntCounterVec::new(Opts::new("gateway_component_counter", "help"), &labels).unwrap(),
+            GaugeVec::new(Opts::new("gateway_component_gauge", "help"), &labels).unwrap(),
+        )
     }
 
     #[test]
@@ -114,5 +130,16 @@ mod tests {
         let taken = (0..100).filter(|number| metrics.increment(&format!("n{number}"), 1)).count();
         assert_eq!(taken, NAMES);
         assert!(metrics.increment("n0", 1));
+    }
+
+    #[test]
+    fn instances_that_come_and_go_share_the_names_of_their_component() {
+        let families = families();
+        let taken = (0..100).filter(|number| {
+            let mut instance = GuestMetrics::new("a".into(), families.clone());
+            instance.increment(&format!("n{number}"), 1)
+        });
+        assert_eq!(taken.count(), NAMES);
+        assert!(GuestMetrics::new("b".into(), families).increment("its_own", 1));
     }
 }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::path::Path;
 use std::sync::Arc;
 
-use wasmtime::component::{Component, InstancePre, Linker};
+use wasmtime::component::{InstancePre, Linker};
 
 use super::engine::Engine;
 use super::state::{InstanceState, link_common};
@@ -78,12 +78,19 @@ impl Source {
 
     /// Compiles the component (or finds it in the cache), and checks that it fits its role.
     pub(super) fn prepare(&self, engine: &Engine, role: Role) -> Result<InstancePre<InstanceState>, LoadError> {
-        let component = Component::new(engine.raw(), &self.bytes).map_err(|error| self.not_a_component(&error))?;
+        let component = engine.compile(&self.bytes).map_err(|error| self.not_a_component(&error))?;
         if component.get_export_index(None, role.export()).is_none() {
+            let is_for = |other: Role| component.get_export_index(None, other.export()).is_some();
+            let hint = match role {
+                Role::Filter if is_for(Role::Adapter) => ". It is a broker adapter: name it in `broker.component`",
+                Role::Adapter if is_for(Role::Filter) => ". It is a filter: name it in a [[filters]] table",
+                _ => "",
+            };
             return Err(LoadError::WrongWorld {
                 name: self.name.to_string(),
-                export: role.export().into(),
+                export: role.export(),
                 world: role.world(),
+                hint,
             });
         }
         role.linker(engine).and_then(|linker| linker.instantiate_pre(&component)).map_err(|error| LoadError::Import {

@@ -8,6 +8,7 @@ pub mod adapter;
 mod bindings;
 pub mod bundled;
 pub mod call;
+mod code_cache;
 pub mod engine;
 mod error;
 pub mod filter;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use wasmtime::{Store, Trap};
 
 use super::CallError;
+use super::bindings::log::Level;
 use super::engine::{Engine, TICK, ticks};
 use super::guest_metrics::{GuestFamilies, GuestMetrics};
 use super::limits::Limits;
@@ -41,6 +42,7 @@ impl Sandbox {
     /// Starts the clock of the next call.
     pub(super) fn arm(&mut self) -> &mut Store<InstanceState> {
         self.store.set_epoch_deadline(ticks(self.limits.time));
+        self.store.data_mut().limiter.start_call();
         &mut self.store
     }
 
@@ -57,12 +59,14 @@ impl Sandbox {
         self.store.data().limiter.memory_used()
     }
 
-    /// What the engine's error means.
+    /// What the engine's error means. Where in the component it happened is for who looks for a fault there.
     pub(super) fn explain(&self, error: &wasmtime::Error) -> CallError {
+        let state = self.store.data();
+        state.log.write(Level::Debug, &format!("{error:#}"));
         match error.downcast_ref::<Trap>() {
             Some(Trap::Interrupt) => self.timeout(),
-            _ if self.store.data().limiter.has_refused() => CallError::Memory(self.limits.memory),
-            _ => CallError::Trap(format!("{error:#}")),
+            _ if state.limiter.has_refused() => CallError::Memory(self.limits.memory),
+            _ => CallError::Trap(error.root_cause().to_string()),
         }
     }
 }

@@ -9,7 +9,7 @@ use serde::de::IgnoredAny;
 
 use super::names::{NameId, PerName};
 use crate::component::call::{Batch, Call};
-use crate::component::filter::{Filter, FilterInstance};
+use crate::component::filter::{Filter, FilterInstance, Interest};
 use crate::component::{CallError, Verdict};
 use crate::config::OnError;
 use crate::telemetry::ComponentMetrics;
@@ -67,6 +67,8 @@ pub(super) struct Slot {
     metrics: ComponentMetrics,
     /// `None` before the first use and after a failure.
     instance: Option<FilterInstance>,
+    /// That of the last instance, so that the filter is asked about nothing else when it must be made anew.
+    interest: Arc<Interest>,
     /// Names for which the verdict is known: whether they pass.
     remembered: PerName<bool>,
 }
@@ -78,6 +80,7 @@ impl Chain {
             on_error,
             metrics,
             instance: None,
+            interest: Arc::default(),
             remembered: PerName::default(),
         };
         Self { slots: filters.into_iter().map(slot).collect() }
@@ -109,8 +112,10 @@ impl Chain {
 impl Slot {
     async fn instance(&mut self) -> Result<&mut FilterInstance, CallError> {
         if self.instance.is_none() {
+            let instance = self.filter.instantiate().await?;
             self.remembered.clear();
-            self.instance = Some(self.filter.instantiate().await?);
+            self.interest = Arc::clone(instance.interest());
+            self.instance = Some(instance);
         }
         // Just filled.
         self.instance.as_mut().ok_or_else(|| CallError::Contract("no instance".into()))
@@ -142,7 +147,7 @@ impl Slot {
 
     /// An event that the filter does not want to see passes.
     fn uninterested(&mut self, id: Option<NameId>, name: &str) -> Option<bool> {
-        if self.instance.as_ref().is_none_or(|instance| instance.wants(name)) {
+        if self.interest.covers(name) {
             return None;
         }
         if let Some(id) = id {
@@ -202,28 +207,28 @@ impl Slot {
         outcome
     }
 
+    /// All or nothing: after a failure the same events are asked about again, and must be as they were.
     fn apply(&mut self, course: &mut Course, verdicts: Vec<Verdict>) -> Result<(), CallError> {
+        verdicts.iter().try_for_each(check)?;
         let asked = std::mem::take(&mut course.batch().asked);
-        let outcome =
-            asked.iter().zip(verdicts).try_for_each(|(position, verdict)| self.apply_one(course, *position, verdict));
+        asked.iter().zip(verdicts).for_each(|(position, verdict)| self.apply_one(course, *position, verdict));
         course.batch().asked = asked;
-        outcome
+        Ok(())
     }
 
-    fn apply_one(&mut self, course: &mut Course, position: u32, verdict: Verdict) -> Result<(), CallError> {
+    fn apply_one(&mut self, course: &mut Course, position: u32, verdict: Verdict) {
         let passes = match verdict {
             Verdict::Pass => true,
             Verdict::Drop => false,
             Verdict::PassAlways => self.remember(course, position, true),
             Verdict::DropAlways => self.remember(course, position, false),
             Verdict::Replace(payload) => {
-                replace(course, position, payload)?;
+                replace(course, position, payload);
                 true
             }
         };
         self.metrics.decided(passes);
         set(&mut course.passes, position, passes);
-        Ok(())
     }
 
     fn remember(&mut self, course: &Course, position: u32, passes: bool) -> bool {
@@ -241,13 +246,19 @@ fn set(passes: &mut [bool], position: u32, value: bool) {
     }
 }
 
-fn replace(course: &mut Course, position: u32, payload: Vec<u8>) -> Result<(), CallError> {
-    serde_json::from_slice::<IgnoredAny>(&payload)
+fn check(verdict: &Verdict) -> Result<(), CallError> {
+    let Verdict::Replace(payload) = verdict else { return Ok(()) };
+    let text = std::str::from_utf8(payload)
+        .map_err(|error| CallError::Contract(format!("`replace` holds no UTF-8: {error}")))?;
+    serde_json::from_str::<IgnoredAny>(text)
         .map_err(|error| CallError::Contract(format!("`replace` holds no JSON text: {error}")))?;
+    Ok(())
+}
+
+fn replace(course: &mut Course, position: u32, payload: Vec<u8>) {
     course.call.lookups.forget(position);
     let event = usize::try_from(position).ok().and_then(|position| course.batch().events.get_mut(position));
     if let Some(event) = event {
         event.payload = Bytes::from(payload);
     }
-    Ok(())
 }

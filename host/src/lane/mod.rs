@@ -13,4 +13,5 @@ mod worker;
 pub use outlet::Writer;
 pub use progress::{Checkpoint, Receipt};
 pub use thread::LaneThread;
+pub(crate) use worker::BATCH;
 pub use worker::{Lane, LaneParts};

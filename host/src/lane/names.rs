@@ -1,7 +1,8 @@
 //! Event names as small numbers, so that what is remembered about a name is an array access.
 
-use std::collections::HashMap;
 use std::sync::Arc;
+
+use foldhash::HashMap;
 
 /// Names that get a number. Discord documents some 80; beyond this, names work but nothing is remembered about them.
 const NAMES: usize = 1024;

@@ -110,14 +110,22 @@ impl Outlet {
     }
 
     /// Waits for the next confirmation, and answers with its receipts. Pends for ever while nothing is in flight. Cancel safe.
-    pub(super) async fn confirmed(&mut self) -> Vec<Receipt> {
-        // The channel cannot close: this side holds a sender.
-        let Some(stdio::Confirmation { frames, ticket }) = self.confirmations.recv().await else {
-            return std::future::pending().await;
-        };
-        self.in_flight -= 1;
-        self.spare_frames.push(frames);
-        ticket
+    ///
+    /// # Errors
+    /// If what is in flight will never be confirmed.
+    pub(super) async fn confirmed(&mut self) -> Result<Vec<Receipt>, Gone> {
+        tokio::select! {
+            biased;
+            // The channel cannot close: this side holds a sender.
+            Some(stdio::Confirmation { mut frames, ticket }) = self.confirmations.recv() => {
+                self.in_flight -= 1;
+                frames.clear();
+                self.spare_frames.push(frames);
+                Ok(ticket)
+            }
+            () = self.writer.closed(), if self.in_flight > 0 => Err(Gone(stdio::WriterClosed)),
+            else => std::future::pending().await,
+        }
     }
 
     /// Takes settled receipts back, for their room.

@@ -1,9 +1,10 @@
 //! What a shard hands to its lane. When the lane has no room, it is held here and reading stops.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use foldhash::HashSet;
 use gateway_protocol::{Sequence, ShardId};
 
 use crate::delivery::{EventSender, TrySendError};
@@ -27,7 +28,7 @@ pub(super) struct Outbox {
 
 impl Outbox {
     pub(super) fn new(shard: ShardId, sender: EventSender) -> Self {
-        Self { shard, sender, held: VecDeque::new(), names: HashSet::new() }
+        Self { shard, sender, held: VecDeque::new(), names: HashSet::default() }
     }
 
     /// Hands over one dispatch. `sequence` is 0 for one without a number.

@@ -22,7 +22,7 @@ use crate::event::Happening;
 use crate::telemetry::{CommandMetrics, ShardHealth, ShardMetrics, ShardState};
 
 /// Events after which the lane, which shares the thread, gets its turn: its batch is full then.
-const TURN: usize = 64;
+const TURN: usize = crate::lane::BATCH;
 
 /// What a shard's task is made of.
 pub struct ShardParts {

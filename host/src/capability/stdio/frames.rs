@@ -20,6 +20,8 @@ pub struct Frames {
     /// What stands around the payloads, one after another.
     around: Vec<u8>,
     frames: Vec<Frame>,
+    /// Bytes of payloads that had to be changed.
+    copied: usize,
 }
 
 #[derive(Debug)]
@@ -38,7 +40,7 @@ impl Frames {
     pub fn push(&mut self, position: u32, before: &[u8], payload: Bytes, form: PayloadForm, after: &[u8]) {
         let payload = match form {
             PayloadForm::Verbatim => payload,
-            PayloadForm::SingleLine => single_line(payload),
+            PayloadForm::SingleLine => self.single_line(payload),
         };
         self.around.extend_from_slice(before);
         let before_end = self.around.len();
@@ -51,6 +53,12 @@ impl Frames {
         self.frames.iter().map(|frame| frame.position)
     }
 
+    /// Bytes that the frames hold, beside payloads that they share with their events.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.around.len() + self.copied + self.frames.len() * size_of::<Frame>()
+    }
+
     /// Whether there is nothing to write.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -61,6 +69,7 @@ impl Frames {
     pub fn clear(&mut self) {
         self.around.clear();
         self.frames.clear();
+        self.copied = 0;
     }
 
     /// The bytes to write, in order.
@@ -73,14 +82,15 @@ impl Frames {
             [IoSlice::new(before), IoSlice::new(&frame.payload), IoSlice::new(after)]
         })
     }
-}
 
-/// In JSON a raw line break stands between tokens only, where a space means the same. Discord sends none, so that the copy is rare.
-fn single_line(payload: Bytes) -> Bytes {
-    if memchr2(b'\n', b'\r', &payload).is_none() {
-        return payload;
+    /// In JSON a raw line break stands between tokens only, where a space means the same. Discord sends none, so that the copy is rare.
+    fn single_line(&mut self, payload: Bytes) -> Bytes {
+        if memchr2(b'\n', b'\r', &payload).is_none() {
+            return payload;
+        }
+        self.copied += payload.len();
+        payload.iter().map(|byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { *byte }).collect()
     }
-    payload.iter().map(|byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { *byte }).collect()
 }
 
 #[cfg(test)]
@@ -108,5 +118,6 @@ mod tests {
         let mut frames = Frames::default();
         frames.push(0, b"", Bytes::from_static(b"{\r\n\"a\":\n1}"), PayloadForm::SingleLine, b"");
         assert_eq!(written(&frames), "{  \"a\": 1}");
+        assert!(frames.held() >= 11, "the copy counts");
     }
 }

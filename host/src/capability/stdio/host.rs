@@ -6,6 +6,9 @@ use wasmtime::component::{ComponentType, Lift, Linker, WasmList};
 use super::PayloadForm;
 use crate::component::state::{InstanceState, outside_a_call, past_the_end};
 
+/// Bytes that the frames of one call may hold beside payloads: far more than the largest batch needs.
+const GREATEST_CALL: usize = 32 << 20;
+
 /// `payload-form` of wit/stdio.wit.
 #[derive(ComponentType, Lift, Clone, Copy)]
 #[component(enum)]
@@ -35,6 +38,12 @@ pub fn link(linker: &mut Linker<InstanceState>) -> wasmtime::Result<()> {
         let (position, event) = call.batch.event(index).ok_or_else(|| past_the_end(index))?;
         let payload = event.payload.clone();
         let mut frames = std::mem::take(&mut state.capabilities().stdio);
+        if frames.held().saturating_add(before.len()).saturating_add(after.len()) > GREATEST_CALL {
+            return Err(wasmtime::Error::msg(format!(
+                "`publish` handed over more than the {} MiB that one call may",
+                GREATEST_CALL >> 20
+            )));
+        }
         frames.push(position, before.as_le_slice(&store), payload, form, after.as_le_slice(&store));
         store.data_mut().capabilities().stdio = frames;
         Ok(())

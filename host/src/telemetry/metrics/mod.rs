@@ -69,18 +69,18 @@ impl Metrics {
             shards: ShardFamilies::new(&families)?,
             lanes: LaneFamilies::new(&families)?,
             components: ComponentFamilies::new(&families)?,
-            guests: GuestFamilies {
-                counters: families.counters(
+            guests: GuestFamilies::new(
+                families.counters(
                     "gateway_component_counter",
                     "Counters that components keep themselves.",
                     &guest_labels,
                 )?,
-                gauges: families.float_gauges(
+                families.float_gauges(
                     "gateway_component_gauge",
                     "Gauges that components keep themselves, summed over their instances.",
                     &guest_labels,
                 )?,
-            },
+            ),
             queues: Queues::new(&families)?,
             commands: CommandMetrics::new(&families)?,
             identifies: IdentifyMetrics::new(&families)?,

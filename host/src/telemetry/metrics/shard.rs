@@ -1,8 +1,8 @@
 //! What happens to a shard.
 
-use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
+use foldhash::HashMap;
 use gateway_protocol::ShardId;
 use prometheus::{CounterVec, IntCounter, IntCounterVec, IntGaugeVec, Result};
 
@@ -138,9 +138,9 @@ impl ShardMetrics {
         Self {
             shard,
             families: families.clone(),
-            received_events: HashMap::new(),
-            received: HashMap::new(),
-            sent: HashMap::new(),
+            received_events: HashMap::default(),
+            received: HashMap::default(),
+            sent: HashMap::default(),
             duplicates: families.duplicates.with_label_values(&[&label]),
             paused_since: None,
             label,

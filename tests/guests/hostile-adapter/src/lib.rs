@@ -1,9 +1,10 @@
 //! An adapter that misbehaves in the way that its configuration says: `{"group":"…"}` names the mode, as that is a key that the
-//! host hands over as it is.
+//! host hands over as it is. It writes one line for each event: name, shard, sequence and payload.
 
 wit_bindgen::generate!({ path: "../../../wit", world: "broker" });
 
 use std::cell::{Cell, RefCell};
+use std::hint::black_box;
 
 use exports::spectacles::gateway::adapter::{Command, Error, Event, Guest, Message};
 use spectacles::gateway::stdio::{self, PayloadForm};
@@ -18,11 +19,11 @@ struct Hostile;
 impl Guest for Hostile {
     fn open(config: String) -> Result<(), Error> {
         let mode = config.split("\"group\":\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap_or_default();
-        if mode == "refuse-in-open" {
-            return Err(Error::InvalidConfiguration("`group` is refused, as asked".into()));
-        }
-        if mode == "write-in-open" {
-            stdio::write(0, b"", PayloadForm::Verbatim, b"");
+        match mode {
+            "refuse-in-open" => return Err(Error::InvalidConfiguration("`group` is refused, as asked".into())),
+            "trap-in-open" => core::arch::wasm32::unreachable(),
+            "write-in-open" => stdio::write(0, b"", PayloadForm::Verbatim, b""),
+            _ => {}
         }
         MODE.set(mode.to_owned());
         Ok(())
@@ -36,13 +37,12 @@ impl Guest for Hostile {
             let before = format!("{} {} {} ", event.name, event.shard, event.sequence);
             stdio::write(index, before.as_bytes(), PayloadForm::SingleLine, b"\n");
             match mode.as_str() {
-                // Half of the batch is handed over by then, and must not go out twice.
+                // A part of the batch is handed over by then, and must not go out twice.
                 "trap-on-third-call" if call == 3 => core::arch::wasm32::unreachable(),
                 "error-on-third-call" if call == 3 => return Err(Error::Unavailable("not this time".into())),
-                "loop-on-third-call" if call == 3 => loop {
-                    std::hint::black_box(());
-                },
+                "loop-on-third-call" if call == 3 => endless(),
                 "past-the-end" => stdio::write(u32::MAX, b"", PayloadForm::Verbatim, b""),
+                "hand-over-without-end" => hand_over_without_end(index),
                 _ => {}
             }
         }
@@ -57,6 +57,19 @@ impl Guest for Hostile {
     }
 
     fn close() {}
+}
+
+fn endless() -> ! {
+    loop {
+        black_box(());
+    }
+}
+
+fn hand_over_without_end(index: u32) -> ! {
+    let before = vec![b'x'; 1 << 20];
+    loop {
+        stdio::write(index, &before, PayloadForm::Verbatim, b"");
+    }
 }
 
 export!(Hostile);

@@ -1,0 +1,280 @@
+//! A lane in a test: events go in, lines come out, and its figures tell the rest.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Arc, LazyLock, Mutex};
+use std::time::Duration;
+
+use bytes::Bytes;
+use gateway_protocol::{Sequence, Session, ShardId};
+use gateway_tests::{PATIENCE, guest};
+use serde_json::{Value, json};
+use spectacles_gateway::capability::stdio::Item;
+use spectacles_gateway::component::Command;
+use spectacles_gateway::component::adapter::Adapter;
+use spectacles_gateway::component::engine::Engine;
+use spectacles_gateway::component::filter::Filter;
+use spectacles_gateway::component::limits::Limits;
+use spectacles_gateway::component::loader::Source;
+use spectacles_gateway::component::sandbox::Environment;
+use spectacles_gateway::config::OnError;
+use spectacles_gateway::delivery::queue::event_cost;
+use spectacles_gateway::delivery::{Budget, event_queue};
+use spectacles_gateway::event::{Event, Happening};
+use spectacles_gateway::lane::{Lane, LaneParts, Writer};
+use spectacles_gateway::telemetry::Metrics;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+use crate::output::Output;
+
+/// For components that do not hang: no test fails because the machine is busy.
+const AMPLE: Duration = Duration::from_secs(60);
+
+/// A filter of the chain.
+#[derive(Clone)]
+pub(crate) struct TestFilter {
+    component: String,
+    config: Value,
+    events: Option<Vec<String>>,
+    on_error: OnError,
+    limits: Limits,
+}
+
+impl TestFilter {
+    /// The hostile filter in that mode.
+    pub(crate) fn hostile(mode: &str) -> Self {
+        Self { config: json!({ "mode": mode }), ..Self::guest("hostile-filter") }
+    }
+
+    /// A guest of `tests/guests`.
+    pub(crate) fn guest(name: &str) -> Self {
+        Self::component(guest(name).to_str().unwrap(), json!({}))
+    }
+
+    /// Any component.
+    pub(crate) fn component(component: &str, config: Value) -> Self {
+        let limits = Limits { time: AMPLE, ..Limits::default() };
+        Self { component: component.into(), config, events: None, on_error: OnError::Pass, limits }
+    }
+
+    /// What it is called in logs and metrics.
+    pub(crate) fn name(&self) -> String {
+        Path::new(&self.component).file_stem().unwrap().to_str().unwrap().into()
+    }
+
+    pub(crate) fn on_error(self, on_error: OnError) -> Self {
+        Self { on_error, ..self }
+    }
+
+    pub(crate) fn events(self, events: &[&str]) -> Self {
+        Self { events: Some(events.iter().map(|&event| event.into()).collect()), ..self }
+    }
+
+    pub(crate) fn time(mut self, time: Duration) -> Self {
+        self.limits.time = time;
+        self
+    }
+
+    fn prepare(self, metrics: &Metrics) -> (Filter, OnError) {
+        let source = Source::read(&self.component).unwrap();
+        let environment = environment(self.limits, metrics);
+        (Filter::prepare(&source, &self.config, self.events, environment).unwrap(), self.on_error)
+    }
+}
+
+/// A lane to be started.
+pub(crate) struct LaneSetup {
+    filters: Vec<TestFilter>,
+    adapter_mode: String,
+    adapter_time: Duration,
+    shards: u32,
+}
+
+impl LaneSetup {
+    /// One shard, these filters, and the hostile adapter, which as long as it is not told to misbehave writes
+    /// `NAME shard sequence payload` for each event.
+    pub(crate) fn new(filters: impl IntoIterator<Item = TestFilter>) -> Self {
+        let filters = filters.into_iter().collect();
+        Self { filters, adapter_mode: "well-behaved".into(), adapter_time: AMPLE, shards: 1 }
+    }
+
+    pub(crate) fn adapter_mode(self, mode: &str) -> Self {
+        Self { adapter_mode: mode.into(), ..self }
+    }
+
+    pub(crate) fn adapter_time(self, adapter_time: Duration) -> Self {
+        Self { adapter_time, ..self }
+    }
+
+    pub(crate) fn shards(self, shards: u32) -> Self {
+        Self { shards, ..self }
+    }
+
+    /// Starts the lane, with a new session of each shard.
+    pub(crate) async fn start(self) -> TestLane {
+        self.try_start().await.unwrap()
+    }
+
+    pub(crate) async fn try_start(self) -> anyhow::Result<TestLane> {
+        let metrics = Metrics::new()?;
+        let adapter = Source::read(guest("hostile-adapter").to_str().unwrap())?;
+        let limits = Limits { time: self.adapter_time, ..Limits::default() };
+        let config = json!({ "group": self.adapter_mode });
+        let adapter = Adapter::prepare(&adapter, &config, environment(limits, &metrics))?;
+        let adapter_metrics = metrics.component(adapter.name());
+        let filters = self.filters.into_iter().map(|filter| filter.prepare(&metrics));
+        let whole = Budget::new(1 << 30);
+        let budgets: BTreeMap<_, _> = (0..self.shards).map(|shard| (ShardId(shard), whole.part(1 << 30))).collect();
+        let output = Output::default();
+        let (writer, _) = Writer::start(output.clone())?;
+        let (queue, inbox) = event_queue();
+        let (incoming, incoming_out) = mpsc::channel(16);
+        let (commands, commands_out) = mpsc::channel(16);
+        let checkpoints: Arc<Mutex<BTreeMap<ShardId, Option<u64>>>> = Arc::default();
+        let noted = Arc::clone(&checkpoints);
+        let lane = Lane::start(LaneParts {
+            inbox,
+            shards: budgets.clone().into_iter().collect(),
+            filters: filters
+                .map(|(filter, on_error)| {
+                    let metrics = metrics.component(filter.name());
+                    (filter, on_error, metrics)
+                })
+                .collect(),
+            adapter: (adapter, adapter_metrics),
+            writer,
+            incoming: Some(incoming_out),
+            commands,
+            checkpoint: Arc::new(move |checkpoint| {
+                let sequence = checkpoint.session.map(|session| session.sequence.0);
+                noted.lock().unwrap().insert(checkpoint.shard, sequence);
+            }),
+            metrics: metrics.lane(0),
+        })
+        .await?;
+        for shard in budgets.keys() {
+            let session = Session { id: "test".into(), resume_url: None, sequence: Sequence(0) };
+            queue.try_send(Happening::SessionStarted(*shard, session)).unwrap();
+        }
+        Ok(TestLane {
+            queue: Some(queue),
+            sequences: BTreeMap::new(),
+            budgets,
+            output,
+            incoming,
+            commands: commands_out,
+            checkpoints,
+            metrics,
+            lane: tokio::spawn(lane.run()),
+        })
+    }
+}
+
+/// A running lane. What a test sends between two waits comes to it at once.
+pub(crate) struct TestLane {
+    pub(crate) output: Output,
+    pub(crate) incoming: mpsc::Sender<Item>,
+    pub(crate) commands: mpsc::Receiver<Command>,
+    queue: Option<mpsc::Sender<Happening>>,
+    sequences: BTreeMap<u32, u64>,
+    budgets: BTreeMap<ShardId, Arc<Budget>>,
+    checkpoints: Arc<Mutex<BTreeMap<ShardId, Option<u64>>>>,
+    metrics: Metrics,
+    lane: JoinHandle<anyhow::Result<()>>,
+}
+
+impl TestLane {
+    /// Sends the next event of a shard.
+    pub(crate) fn event(&mut self, shard: u32, name: &str, payload: &str) {
+        let sequence = self.sequences.entry(shard).or_default();
+        *sequence += 1;
+        let event = event(shard, *sequence, name, payload);
+        assert!(self.budgets[&ShardId(shard)].try_reserve(event_cost(&event)));
+        self.send(Happening::Event(event));
+    }
+
+    /// Sends a command that belongs to another gateway.
+    pub(crate) fn republish(&self, name: &str, payload: &str) {
+        self.send(Happening::Republish(event(0, 0, name, payload)));
+    }
+
+    fn send(&self, happening: Happening) {
+        self.queue.as_ref().unwrap().try_send(happening).unwrap();
+    }
+
+    /// Ends the shards, and waits until the lane has done with what they sent.
+    pub(crate) async fn finish(&mut self) -> anyhow::Result<()> {
+        self.queue = None;
+        timeout(PATIENCE, &mut self.lane).await.unwrap().unwrap()
+    }
+
+    /// Waits until all events so far are settled.
+    pub(crate) async fn settled(&self) {
+        let sent = self.sequences.values().sum::<u64>() as f64;
+        until(|| self.figure("gateway_lane_events_settled_total{lane=\"0\"}") == sent).await;
+    }
+
+    /// The lines so far.
+    pub(crate) fn lines(&self) -> Vec<String> {
+        self.output.lines()
+    }
+
+    /// Up to which event the shard's session would be resumed from now.
+    pub(crate) fn checkpoint(&self, shard: u32) -> Option<u64> {
+        self.checkpoints.lock().unwrap().get(&ShardId(shard)).copied().flatten()
+    }
+
+    /// Bytes of the shard's budget that are in use.
+    pub(crate) fn queued(&self, shard: u32) -> usize {
+        self.budgets[&ShardId(shard)].used()
+    }
+
+    /// The value of a time series, spelt as in the metrics; 0 if it is not there.
+    pub(crate) fn figure(&self, series: &str) -> f64 {
+        let text = self.figures();
+        let value = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+        value.map_or(0.0, |value| value.parse().unwrap())
+    }
+
+    /// All figures.
+    pub(crate) fn figures(&self) -> String {
+        self.metrics.render().unwrap()
+    }
+
+    /// Failed calls of a component.
+    pub(crate) fn failures(&self, component: &str, reason: &str) -> f64 {
+        self.figure(&format!("gateway_component_failures_total{{component=\"{component}\",reason=\"{reason}\"}}"))
+    }
+
+    /// Events that the hostile filter says it was asked about.
+    pub(crate) fn asked(&self) -> f64 {
+        self.figure("gateway_component_counter{component=\"hostile_filter\",name=\"asked\"}")
+    }
+}
+
+fn event(shard: u32, sequence: u64, name: &str, payload: &str) -> Event {
+    let payload = Bytes::copy_from_slice(payload.as_bytes());
+    Event { shard: ShardId(shard), sequence: Sequence(sequence), name: name.into(), payload }
+}
+
+/// Waits until it is so.
+pub(crate) async fn until(is_so: impl Fn() -> bool) {
+    let wait = async {
+        while !is_so() {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    timeout(PATIENCE, wait).await.unwrap();
+}
+
+fn environment(limits: Limits, metrics: &Metrics) -> Environment {
+    // Compiling is the same for all tests.
+    static ENGINE: LazyLock<Engine> = LazyLock::new(|| {
+        let here = std::env::current_exe().unwrap();
+        let cache = here.parent().and_then(Path::parent).unwrap().join("test-cache").join("lanes");
+        Engine::new(Some(&cache)).unwrap()
+    });
+    Environment { engine: ENGINE.clone(), limits, figures: metrics.guests() }
+}

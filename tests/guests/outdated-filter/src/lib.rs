@@ -1,0 +1,25 @@
+//! A filter for a contract that bears this version's name and is another.
+
+wit_bindgen::generate!({
+    inline: "
+        package spectacles:gateway@0.1.0;
+
+        interface filter {
+            init: func() -> bool;
+        }
+
+        world outdated {
+            export filter;
+        }
+    ",
+});
+
+struct Outdated;
+
+impl exports::spectacles::gateway::filter::Guest for Outdated {
+    fn init() -> bool {
+        true
+    }
+}
+
+export!(Outdated);
