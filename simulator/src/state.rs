@@ -171,7 +171,7 @@ impl Shared {
         self.journal.write(session.connection, Some(session.identity.shard), happening);
     }
 
-    /// Sends op 9 on a connection, and ends its session if it can't be resumed.
+    /// Sends op 9 on a connection. Its session ends or can be resumed, on this connection or another.
     pub(crate) fn invalidate(&self, state: &mut State, connection: u64, resumable: bool) {
         let Some(outbox) = state.connections.get(&connection) else { return };
         let (session, shard) = (outbox.session.clone(), outbox.shard);
@@ -180,8 +180,11 @@ impl Shared {
             outbox.push(last, Action::Payload(control_payload(9, resumable)));
         }
         self.journal.write(Some(connection), shard, Happening::InvalidSession { resumable });
-        if let Some(session) = session.filter(|_| !resumable) {
-            self.drain(state, connection, &session);
+        let Some(session) = session else { return };
+        self.drain(state, connection, &session);
+        if resumable {
+            self.release(state, connection, true);
+        } else {
             self.end_session(state, &session);
         }
     }

@@ -1,6 +1,25 @@
 //! The gateway as its users meet it: the binary, on a simulated Discord, over real sockets and pipes.
 
+#![expect(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+
+mod back_channel;
+mod check;
+mod close_codes;
+mod compression;
+mod configuration;
+mod delivery;
 mod demo;
+mod drain;
+mod hostile_payloads;
+mod metrics;
+mod refusals;
+mod rest;
+mod restart;
+mod resume;
+mod secrets;
+mod sharding;
+mod slow_reader;
+mod support;
 
 /// The binary that cargo built for these tests.
 const GATEWAY: &str = env!("CARGO_BIN_EXE_gateway");

@@ -1,12 +1,15 @@
 //! A running gateway.
 
+use std::collections::HashMap;
 use std::process::ExitStatus;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
+use serde_json::value::RawValue;
+use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
-use tokio::process::{Child, ChildStdin, Command};
+use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 
@@ -20,7 +23,7 @@ pub struct Event {
     pub line: String,
     /// `event`.
     pub name: String,
-    /// `data`.
+    /// `data`; null if it is one of the numbers and texts that [`Value`] cannot hold.
     pub data: Value,
 }
 
@@ -28,24 +31,18 @@ pub struct Event {
 pub struct Gateway {
     child: Child,
     stdin: Option<ChildStdin>,
+    /// Until it is read, closed or taken.
+    stdout: Option<ChildStdout>,
     lines: mpsc::UnboundedReceiver<String>,
     log: Arc<Mutex<Vec<String>>>,
     log_length: watch::Receiver<usize>,
+    /// It works there.
+    _home: Arc<TempDir>,
 }
 
 impl Gateway {
-    pub(crate) fn new(command: &mut Command) -> Self {
+    pub(crate) fn new(command: &mut Command, home: Arc<TempDir>) -> Self {
         let mut child = command.kill_on_drop(true).spawn().expect("the gateway cannot be started");
-        #[expect(clippy::disallowed_methods, reason = "a test reads what it is sent")]
-        let (to_lines, lines) = mpsc::unbounded_channel();
-        let stdout = child.stdout.take().unwrap();
-        tokio::spawn(async move {
-            let mut reader = BufReader::new(stdout).lines();
-            while let Ok(Some(line)) = reader.next_line().await {
-                // A test that ends no longer reads.
-                let _ = to_lines.send(line);
-            }
-        });
         let log = Arc::new(Mutex::new(Vec::new()));
         let (grown, log_length) = watch::channel(0);
         let stderr = child.stderr.take().unwrap();
@@ -57,7 +54,29 @@ impl Gateway {
                 grown.send_modify(|length| *length += 1);
             }
         });
-        Self { stdin: child.stdin.take(), child, lines, log, log_length }
+        let (_, lines) = unbounded();
+        Self { stdin: child.stdin.take(), stdout: child.stdout.take(), child, lines, log, log_length, _home: home }
+    }
+
+    /// Begins to read STDOUT, if the gateway was started without a reader.
+    #[must_use]
+    pub fn reading(mut self) -> Self {
+        let (to_lines, lines) = unbounded();
+        self.lines = lines;
+        let stdout = self.take_output();
+        tokio::spawn(async move {
+            let mut reader = BufReader::new(stdout).lines();
+            while let Ok(Some(line)) = reader.next_line().await {
+                // A test that ends no longer reads.
+                let _ = to_lines.send(line);
+            }
+        });
+        self
+    }
+
+    /// STDOUT itself, of a gateway that was started without a reader. Dropping it closes it.
+    pub fn take_output(&mut self) -> ChildStdout {
+        self.stdout.take().expect("STDOUT is read")
     }
 
     /// The process's number.
@@ -82,12 +101,28 @@ impl Gateway {
 
     /// The next event of that name; others are passed over.
     pub async fn next_named(&mut self, name: &str) -> Event {
-        loop {
-            let event = self.next_event().await;
-            if event.name == name {
-                return event;
-            }
+        self.until(name).await.pop().unwrap()
+    }
+
+    /// The next events, that many.
+    pub async fn next_events(&mut self, count: usize) -> Vec<Event> {
+        let mut events = Vec::with_capacity(count);
+        while events.len() < count {
+            events.push(self.next_event().await);
         }
+        events
+    }
+
+    /// The next events until one of that name, which is the last.
+    pub async fn until(&mut self, name: &str) -> Vec<Event> {
+        let mut events = Vec::new();
+        let deadline = Instant::now() + PATIENCE;
+        while events.last().is_none_or(|event: &Event| event.name != name) {
+            // Others may come for ever.
+            assert!(Instant::now() < deadline, "{name} did not come. The log:\n{}", self.log());
+            events.push(self.next_event().await);
+        }
+        events
     }
 
     /// All events until STDOUT is closed.
@@ -135,6 +170,13 @@ impl Gateway {
         self.log.lock().unwrap().join("\n")
     }
 
+    /// The log of a gateway that has ended.
+    pub async fn whole_log(&mut self) -> String {
+        let ends = async { while self.log_length.changed().await.is_ok() {} };
+        timeout(PATIENCE, ends).await.expect("the log does not end");
+        self.log()
+    }
+
     /// Sends it a signal: `TERM`, `INT`, `KILL`, `STOP`, `CONT`.
     pub async fn signal(&self, name: &str) {
         let id = self.id().to_string();
@@ -150,6 +192,11 @@ impl Gateway {
         }
     }
 
+    /// Whether it ends within that time.
+    pub async fn ends_within(&mut self, time: Duration) -> bool {
+        timeout(time, self.child.wait()).await.is_ok()
+    }
+
     /// Tells it to drain, and waits for its end, which must be an orderly one. Answers with the events that still came.
     pub async fn drain(&mut self) -> Vec<Event> {
         self.signal("TERM").await;
@@ -160,9 +207,16 @@ impl Gateway {
     }
 }
 
+fn unbounded() -> (mpsc::UnboundedSender<String>, mpsc::UnboundedReceiver<String>) {
+    #[expect(clippy::disallowed_methods, reason = "a test reads what it is sent")]
+    mpsc::unbounded_channel()
+}
+
 fn parse(line: String) -> Event {
-    let mut frame: Value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"));
-    let name = frame["event"].as_str().expect("a name").to_owned();
-    let data = frame["data"].take();
+    let frame: HashMap<String, Box<RawValue>> =
+        serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"));
+    let member = |name| frame.get(name).unwrap_or_else(|| panic!("no {name}: {line}"));
+    let name = serde_json::from_str(member("event").get()).expect("a name");
+    let data = serde_json::from_str(member("data").get()).unwrap_or_default();
     Event { line, name, data }
 }

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::Arc;
 
 use gateway_simulator::Simulator;
 use tempfile::TempDir;
@@ -12,7 +13,7 @@ use crate::Gateway;
 /// A gateway to be started. It sees no configuration but what the test gives it, and keeps its state in a folder of its own.
 pub struct Setup {
     binary: PathBuf,
-    home: TempDir,
+    home: Arc<TempDir>,
     file: Option<String>,
     arguments: Vec<String>,
     environment: Vec<(String, String)>,
@@ -24,7 +25,7 @@ impl Setup {
     pub fn new(binary: &str) -> Self {
         Self {
             binary: binary.into(),
-            home: TempDir::new().unwrap(),
+            home: Arc::new(TempDir::new().unwrap()),
             file: None,
             arguments: Vec::new(),
             environment: Vec::new(),
@@ -79,10 +80,24 @@ impl Setup {
         self.home.path().join(name)
     }
 
+    /// Gives it a port for metrics and health, which [`Gateway::figures`] asks.
+    #[must_use]
+    pub fn with_metrics(self) -> Self {
+        self.variable("PROMETHEUS_ADDRESS", "127.0.0.1:0")
+    }
+
     /// Starts it. It can be started again afterwards: the folder stays, so that sessions are resumed.
     #[must_use]
     pub fn start(&self) -> Gateway {
-        Gateway::new(self.command().stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()))
+        self.start_unread().reading()
+    }
+
+    /// Starts it with a STDOUT that nobody reads yet.
+    #[must_use]
+    pub fn start_unread(&self) -> Gateway {
+        let mut command = self.command();
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Gateway::new(&mut command, Arc::clone(&self.home))
     }
 
     /// Runs it to its end, without input.
@@ -91,6 +106,14 @@ impl Setup {
             .await
             .expect("the gateway does not end")
             .unwrap()
+    }
+
+    /// Runs it to its end, which must be exit code 1, and answers with what it said on STDERR.
+    pub async fn failure(&self) -> String {
+        let output = self.output().await;
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{text}");
+        text
     }
 
     fn command(&self) -> Command {

@@ -111,8 +111,7 @@ impl Gateway {
         let metrics = telemetry.metrics.identifies();
         let fresh_base = tokio::spawn(keep_fresh(rest.clone(), base.clone(), stale_out));
         let refresh = move || refreshed(rest.clone(), base.clone());
-        let (identifies, serving) =
-            IdentifyQueue::new(info.session_start_limit, refresh, move |left| metrics.left(left));
+        let (identifies, serving) = IdentifyQueue::new(info.session_start_limit, refresh, metrics);
         let identifies_task = tokio::spawn(serving);
 
         let dialer = dialer(config, &info)?;
@@ -206,13 +205,22 @@ impl Gateway {
         }
         // It holds the end of a lane's queue.
         log_if_failed((&mut self.relay).await.context("the task for commands crashed"));
-        self.lanes.close();
-        while let Some(ended) = self.lanes.next_ended().await {
-            log_if_failed(ended);
-        }
-        log_if_failed(self.writer_end.ended().await.context("STDOUT"));
         log_if_failed((&mut self.identifies).await.context("the identify queue crashed"));
         log_if_failed((&mut self.fresh_base).await.context("the task for Discord's address crashed"));
+        self.lanes.close();
+        let delivered = async {
+            while let Some(ended) = self.lanes.next_ended().await {
+                log_if_failed(ended);
+            }
+        };
+        tokio::select! {
+            biased;
+            () = delivered => log_if_failed(self.writer_end.ended().await.context("STDOUT")),
+            // Nobody confirms any more what the lanes wait for.
+            Err(error) = self.writer_end.ended() => tracing::error!(
+                "not everything was delivered, because STDOUT is gone ({error}). It comes again when the sessions are resumed"
+            ),
+        }
     }
 }
 

@@ -8,6 +8,8 @@ use gateway_protocol::{IdentifyLimiter, SessionStartLimit, ShardId};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
 
+use crate::telemetry::IdentifyMetrics;
+
 /// Requests that may wait for the task to look at them.
 const REQUESTS: usize = 64;
 /// How old Discord's figures may be when a permit is given. Other gateways spend from the same account.
@@ -30,17 +32,17 @@ struct Request {
 
 impl IdentifyQueue {
     /// A queue, and the task that serves it: run it until the last handle is gone. `refresh` fetches Discord's current figures;
-    /// `None` when it cannot. `report` is told the identifies that are left.
+    /// `None` when it cannot.
     pub fn new<F>(
         limit: SessionStartLimit,
         refresh: impl FnMut() -> F + Send + 'static,
-        report: impl Fn(u32) + Send + 'static,
+        metrics: IdentifyMetrics,
     ) -> (Self, impl Future<Output = ()> + Send + 'static)
     where
         F: Future<Output = Option<SessionStartLimit>> + Send + 'static,
     {
         let (requests, inbox) = mpsc::channel(REQUESTS);
-        (Self { requests }, serve(limit, inbox, refresh, report))
+        (Self { requests }, serve(limit, inbox, refresh, metrics))
     }
 
     /// Queues for a permit.
@@ -62,14 +64,16 @@ async fn serve<F>(
     limit: SessionStartLimit,
     mut inbox: mpsc::Receiver<Request>,
     mut refresh: impl FnMut() -> F,
-    report: impl Fn(u32),
+    metrics: IdentifyMetrics,
 ) where
     F: Future<Output = Option<SessionStartLimit>>,
 {
     let mut fetched = Instant::now();
     let mut limiter = IdentifyLimiter::new(limit, fetched.into_std());
     let mut waiting: HashMap<ShardId, oneshot::Sender<()>> = HashMap::new();
-    report(limiter.remaining());
+    // That shards wait is told once for each such time.
+    let mut told = false;
+    metrics.left(limiter.remaining());
     loop {
         let deadline = limiter.poll_timeout().map(Instant::from_std);
         tokio::select! {
@@ -91,19 +95,20 @@ async fn serve<F>(
                 limiter.update(limit, Instant::now().into_std());
             }
         }
-        let exhausted = limiter.remaining() == 0;
         while let Some(shard) = limiter.poll_granted(Instant::now().into_std()) {
+            metrics.granted(limiter.remaining());
             if let Some(grant) = waiting.remove(&shard) {
                 // The shard may have gone in this instant: its permit is spent.
                 let _ = grant.send(());
             }
         }
-        if !exhausted && limiter.remaining() == 0 && limiter.waiting() > 0 {
+        let exhausted = limiter.remaining() == 0 && limiter.waiting() > 0;
+        if !std::mem::replace(&mut told, exhausted) && exhausted {
             tracing::warn!(
                 "no session starts are left for today: {} shards wait until Discord allows more",
                 limiter.waiting()
             );
         }
-        report(limiter.remaining());
+        metrics.left(limiter.remaining());
     }
 }

@@ -219,13 +219,16 @@ impl ShardTask {
         // A text message is plain, whatever the connection's compression.
         let inflated = if is_text { Ok(Some(message)) } else { inflater.push(message) };
         let mut rest = match inflated {
-            Ok(text) => text.unwrap_or_default(),
+            Ok(Some(text)) => text,
+            // More of the payload is to come.
+            Ok(None) => return Ok(()),
             Err(error) => {
                 self.parts.metrics.inflate_failed();
                 return self.undecodable(now, &error.to_string());
             }
         };
-        while !rest.is_empty() {
+        // A message without any payload is a truncated one.
+        loop {
             let (envelope, tail) = match Envelope::parse(rest) {
                 Ok(parsed) => parsed,
                 Err(error) => {
@@ -249,8 +252,10 @@ impl ShardTask {
                     action => note(&self.parts, &mut self.outbox, &mut self.actions, action)?,
                 }
             }
+            if rest.is_empty() {
+                return Ok(());
+            }
         }
-        Ok(())
     }
 
     fn input(&mut self, now: Instant, input: Input<'_>) -> Result<(), LaneGone> {

@@ -127,15 +127,14 @@ fn existing(scene: &mut Scene<'_>) -> Value {
 }
 
 /// A channel that comes or goes.
-fn passing(scene: &mut Scene<'_>) -> Value {
-    let id = scene.fresh();
+fn passing(scene: &Scene<'_>, id: &str) -> Value {
     let channel = with(scene.world.channel(scene.guild, 1), json!({"guild_id": scene.guild()}));
     with(channel, json!({"id": id, "position": 99, "last_message_id": null}))
 }
 
 pub(super) fn create(scene: &mut Scene<'_>) -> Event {
-    let data = passing(scene);
-    scene.event("CHANNEL_CREATE", data)
+    let Some(id) = scene.arrive(Kind::Channel) else { return delete(scene) };
+    scene.event("CHANNEL_CREATE", passing(scene, &id))
 }
 
 pub(super) fn update(scene: &mut Scene<'_>) -> Event {
@@ -144,8 +143,8 @@ pub(super) fn update(scene: &mut Scene<'_>) -> Event {
 }
 
 pub(super) fn delete(scene: &mut Scene<'_>) -> Event {
-    let data = passing(scene);
-    scene.event("CHANNEL_DELETE", data)
+    let Some(id) = scene.depart(Kind::Channel) else { return create(scene) };
+    scene.event("CHANNEL_DELETE", passing(scene, &id))
 }
 
 pub(super) fn pins(scene: &mut Scene<'_>) -> Event {

@@ -27,7 +27,7 @@ impl World {
             "threads": self.threads(guild),
             "presences": presences,
             "stage_instances": [],
-            "guild_scheduled_events": [],
+            "guild_scheduled_events": [self.scheduled_event(guild)],
             "soundboard_sounds": self.soundboard_sounds(guild),
             "embedded_activities": [],
             "application_command_counts": {},
@@ -174,14 +174,10 @@ pub(super) fn update(scene: &mut Scene<'_>) -> Event {
     scene.event("GUILD_UPDATE", data)
 }
 
-fn passing_role(scene: &mut Scene<'_>) -> Value {
-    let id = scene.fresh();
-    with(scene.world.role(scene.guild, 1), json!({"id": id, "name": "new role", "position": 1}))
-}
-
 pub(super) fn role_create(scene: &mut Scene<'_>) -> Event {
-    let data = json!({"guild_id": scene.guild(), "role": passing_role(scene)});
-    scene.event("GUILD_ROLE_CREATE", data)
+    let Some(id) = scene.arrive(Kind::Role) else { return role_delete(scene) };
+    let role = with(scene.world.role(scene.guild, 1), json!({"id": id, "name": "new role", "position": 1}));
+    scene.event("GUILD_ROLE_CREATE", json!({"guild_id": scene.guild(), "role": role}))
 }
 
 pub(super) fn role_update(scene: &mut Scene<'_>) -> Event {
@@ -191,8 +187,8 @@ pub(super) fn role_update(scene: &mut Scene<'_>) -> Event {
 }
 
 pub(super) fn role_delete(scene: &mut Scene<'_>) -> Event {
-    let data = json!({"guild_id": scene.guild(), "role_id": scene.fresh()});
-    scene.event("GUILD_ROLE_DELETE", data)
+    let Some(id) = scene.depart(Kind::Role) else { return role_create(scene) };
+    scene.event("GUILD_ROLE_DELETE", json!({"guild_id": scene.guild(), "role_id": id}))
 }
 
 pub(super) fn emojis(scene: &mut Scene<'_>) -> Event {
@@ -206,7 +202,8 @@ pub(super) fn stickers(scene: &mut Scene<'_>) -> Event {
 }
 
 pub(super) fn sound_create(scene: &mut Scene<'_>) -> Event {
-    let data = with(scene.world.sound(scene.guild, 2), json!({"sound_id": scene.fresh()}));
+    let Some(id) = scene.arrive(Kind::Sound) else { return sound_delete(scene) };
+    let data = with(scene.world.sound(scene.guild, 2), json!({"sound_id": id}));
     scene.event("GUILD_SOUNDBOARD_SOUND_CREATE", data)
 }
 
@@ -216,8 +213,8 @@ pub(super) fn sound_update(scene: &mut Scene<'_>) -> Event {
 }
 
 pub(super) fn sound_delete(scene: &mut Scene<'_>) -> Event {
-    let data = json!({"guild_id": scene.guild(), "sound_id": scene.fresh()});
-    scene.event("GUILD_SOUNDBOARD_SOUND_DELETE", data)
+    let Some(id) = scene.depart(Kind::Sound) else { return sound_create(scene) };
+    scene.event("GUILD_SOUNDBOARD_SOUND_DELETE", json!({"guild_id": scene.guild(), "sound_id": id}))
 }
 
 pub(super) fn sounds(scene: &mut Scene<'_>) -> Event {

@@ -10,6 +10,7 @@ mod interaction;
 mod message;
 mod moderation;
 mod money;
+mod passing;
 mod reaction;
 mod ready;
 mod schedule;
@@ -23,6 +24,7 @@ use fastrand::Rng;
 use serde_json::{Value, json};
 
 use crate::options::{GuildShape, Options};
+use passing::Passing;
 use time::{EPOCH, NOW, snowflake};
 
 /// The bot's account and its guilds.
@@ -50,6 +52,7 @@ pub(crate) struct Source {
     /// The shard, so that two shards never make the same id.
     shard: u32,
     serial: u64,
+    passing: Passing,
 }
 
 /// One event in the making.
@@ -97,7 +100,7 @@ impl World {
 
     pub(crate) fn source(&self, shard: u32) -> Source {
         let random = self.derive(u64::from(shard), Kind::Source, 0);
-        Source { random, clock: NOW, shard, serial: 0 }
+        Source { random, clock: NOW, shard, serial: 0, passing: Passing::default() }
     }
 
     /// The next event of a shard with these guilds.
@@ -252,7 +255,7 @@ impl Scene<'_> {
 }
 
 /// What an id or a payload is derived for.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 enum Kind {
     Channel = 1,
     Emoji,

@@ -53,7 +53,7 @@ impl Scene<'_> {
 }
 
 pub(super) fn create(scene: &mut Scene<'_>) -> Event {
-    let id = scene.fresh();
+    let Some(id) = scene.arrive(Kind::Thread) else { return delete(scene) };
     let channel = scene.channel();
     let new = json!({"id": id, "parent_id": channel, "newly_created": true});
     let data = with(scene.world.thread(scene.guild, 0), new);
@@ -68,7 +68,8 @@ pub(super) fn update(scene: &mut Scene<'_>) -> Event {
 }
 
 pub(super) fn delete(scene: &mut Scene<'_>) -> Event {
-    let data = json!({"id": scene.fresh(), "guild_id": scene.guild(), "parent_id": scene.channel(), "type": 11});
+    let Some(id) = scene.depart(Kind::Thread) else { return create(scene) };
+    let data = json!({"id": id, "guild_id": scene.guild(), "parent_id": scene.channel(), "type": 11});
     scene.event("THREAD_DELETE", data)
 }
 

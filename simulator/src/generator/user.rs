@@ -133,8 +133,7 @@ impl World {
 
 impl Scene<'_> {
     /// A user who was never seen before.
-    fn stranger(&mut self) -> Value {
-        let id = self.fresh();
+    fn stranger(&mut self, id: &str) -> Value {
         with(self.user(), json!({"id": id}))
     }
 }
@@ -171,8 +170,9 @@ pub(super) fn presence_update(scene: &mut Scene<'_>) -> Event {
 }
 
 pub(super) fn member_add(scene: &mut Scene<'_>) -> Event {
+    let Some(id) = scene.arrive(Kind::Member) else { return member_remove(scene) };
     let data = json!({
-        "user": scene.stranger(),
+        "user": scene.stranger(&id),
         "roles": [],
         "premium_since": null,
         "pending": false,
@@ -199,7 +199,8 @@ pub(super) fn member_update(scene: &mut Scene<'_>) -> Event {
 }
 
 pub(super) fn member_remove(scene: &mut Scene<'_>) -> Event {
-    let data = json!({"guild_id": scene.guild(), "user": scene.stranger()});
+    let Some(id) = scene.depart(Kind::Member) else { return member_add(scene) };
+    let data = json!({"guild_id": scene.guild(), "user": scene.stranger(&id)});
     scene.event("GUILD_MEMBER_REMOVE", data)
 }
 

@@ -139,6 +139,22 @@ async fn an_invalid_session_can_identify_on_the_same_socket() {
 }
 
 #[tokio::test]
+async fn a_resumable_session_can_resume_on_the_same_socket() {
+    let simulator = quiet().await;
+    let (mut client, ready) = Client::ready(&simulator, 0).await;
+    simulator.control().send_event(0, "BEFORE", "1");
+    simulator.control().fault(FaultKind::InvalidSession { resumable: true });
+    assert_eq!(client.next().await["t"], "BEFORE");
+    assert_eq!(client.next_text().await, r#"{"t":null,"s":null,"op":9,"d":true}"#);
+    simulator.control().send_event(0, "MISSED", "2");
+    client.send(resume(&ready, 1)).await;
+    let names = [client.next().await["t"].clone(), client.next().await["t"].clone(), client.next().await["t"].clone()];
+    assert_eq!(names, ["BEFORE", "MISSED", "RESUMED"]);
+    assert_eq!(simulator.control().send_event(0, "NEW", "3"), 5);
+    assert_eq!(client.next().await["s"], 5);
+}
+
+#[tokio::test]
 async fn resumes_fail_as_asked() {
     let simulator = quiet().await;
     let control = simulator.control();

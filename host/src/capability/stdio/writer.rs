@@ -48,16 +48,24 @@ impl<T> Clone for Writer<T> {
 /// The other side of the thread: how it ended.
 #[derive(Debug)]
 pub struct WriterEnd {
-    outcome: oneshot::Receiver<io::Result<()>>,
+    /// `None` when it is known.
+    outcome: Option<oneshot::Receiver<io::Result<()>>>,
+    failed: bool,
 }
 
 impl WriterEnd {
-    /// Waits until all [`Writer`]s are dropped and everything is written, or writing has failed.
+    /// Waits until all [`Writer`]s are dropped and everything is written, or writing has failed. Cancel safe.
     ///
     /// # Errors
-    /// What the system said when writing failed.
+    /// What the system said when writing failed; asked again, only that it has.
     pub async fn ended(&mut self) -> io::Result<()> {
-        (&mut self.outcome).await.unwrap_or_else(|_| Err(io::Error::other("the writer of STDOUT crashed")))
+        let Some(outcome) = &mut self.outcome else {
+            return if self.failed { Err(io::ErrorKind::BrokenPipe.into()) } else { Ok(()) };
+        };
+        let ended = outcome.await.unwrap_or_else(|_| Err(io::Error::other("the writer of STDOUT crashed")));
+        self.outcome = None;
+        self.failed = ended.is_err();
+        ended
     }
 }
 
@@ -76,7 +84,7 @@ impl<T: Send + 'static> Writer<T> {
             // Nobody waits for the outcome when the gateway has been told to end at once.
             let _ = end.send(outcome);
         })?;
-        Ok((Self { jobs }, WriterEnd { outcome }))
+        Ok((Self { jobs }, WriterEnd { outcome: Some(outcome), failed: false }))
     }
 
     /// Queues frames. When they are written, `reply` gets them back with the ticket.
@@ -220,7 +228,10 @@ mod tests {
         let (reply, mut confirmed) = mpsc::channel(1);
         writer.write(frames("lost", 1), (), reply).await.unwrap();
         assert_eq!(end.ended().await.unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+        assert!(end.ended().await.is_err(), "it stays failed");
         assert!(confirmed.recv().await.is_none());
+        // Only behind its outcome does the thread take no more.
+        writer.jobs.closed().await;
         assert!(writer.write(Frames::default(), (), mpsc::channel(1).0).await.is_err());
     }
 }
