@@ -139,7 +139,7 @@ async fn a_signal_ends_a_gateway_whose_shard_waits_to_connect() {
 /// Sends more than a pipe holds.
 async fn fill_stdout(control: &gateway_simulator::Control) {
     happens(control, 1, |entry| matches!(entry.happening, Happening::Ready { .. })).await;
-    for _ in 0..10 {
+    for _ in 0..40 {
         control.send_event(0, "FILLER", format!("{:?}", "x".repeat(100_000)));
     }
     // An answer shows that the gateway has read all that.

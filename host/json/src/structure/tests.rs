@@ -4,16 +4,15 @@ use super::*;
 
 /// Both ways, which must agree.
 fn ends(text: &[u8], start: usize, depth: u32) -> Result<usize, Fault> {
-    let portable = end(text, start, depth, portable::masks);
-    assert_eq!(container_end(text, start, depth), portable);
-    portable
+    assert_eq!(dispatch(text, start, depth), end(text, start, depth, portable::masks));
+    container_end(text, start, depth)
 }
 
 #[test]
 fn the_end_is_behind_the_matching_bracket() {
     for container in [r#"{}"#, r#"[]"#, r#"{"a":[1,{"b":"}]"}]}"#, r#"["\"]","\\",{"\\\"}":1}]"#] {
         for padding in 0..140 {
-            let text = format!("{}{container}, \"rest\"}}]", " ".repeat(padding));
+            let text = format!("{}{container},\"rest\"}}]", " ".repeat(padding));
             assert_eq!(ends(text.as_bytes(), padding, 0), Ok(padding + container.len()), "{text}");
         }
     }
@@ -42,8 +41,53 @@ fn what_is_not_closed_is_a_fault() {
 fn a_control_character_in_a_string_is_a_fault_and_outside_it_is_not() {
     for control in 0..0x20_u8 {
         assert_eq!(ends(&[b'[', b'"', control, b'"', b']'], 0, 0), Err(Fault::Syntax));
-        assert_eq!(ends(&[b'[', control, b']'], 0, 0), Ok(3));
+        let is_white_space = matches!(control, b'\t' | b'\n' | b'\r');
+        let expected = if is_white_space { Ok(3) } else { Err(Fault::Syntax) };
+        assert_eq!(ends(&[b'[', control, b']'], 0, 0), expected);
     }
+}
+
+#[test]
+fn what_may_not_stand_beside_each_other_is_a_fault_wherever_blocks_end() {
+    for text in [
+        "[1,]",
+        "[,1]",
+        "[1,,2]",
+        "{,}",
+        "{\"a\":1,}",
+        "{\"a\":}",
+        "{\"a\":,\"b\":1}",
+        "{:1}",
+        "{\"a\"::1}",
+        "[{}1]",
+        "[{}{}]",
+        "[[]\"a\"]",
+        "[\"a\"\"b\"]",
+        "[\"a\"1]",
+        "[\"a\"{}]",
+    ] {
+        for padding in [0, 50, 58, 59, 60, 61, 62, 63, 64, 130] {
+            let (first, rest) = text.split_at(1);
+            let text = format!("[\"{}\",{first}{rest}]", "x".repeat(padding));
+            assert_eq!(ends(text.as_bytes(), 0, 0), Err(Fault::Syntax), "{text}");
+        }
+    }
+}
+
+#[test]
+fn white_space_between_tokens_is_fine_and_checked_in_full() {
+    for (text, expected) in [
+        ("{ \"a\" : [ 1 , 2 ] }", Ok(19)),
+        ("[\n]", Ok(3)),
+        ("[1 2]", Err(Fault::Syntax)),
+        ("[ 1, ]", Err(Fault::Syntax)),
+        ("{ \"a\": 01 }", Err(Fault::Syntax)),
+    ] {
+        assert_eq!(ends(text.as_bytes(), 0, 0), expected, "{text}");
+    }
+    // What follows is none of its business.
+    assert_eq!(ends(b"[1] ,,", 0, 0), Ok(3));
+    assert_eq!(ends(b"[1]{}", 0, 0), Ok(3));
 }
 
 #[test]
