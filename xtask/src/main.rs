@@ -49,6 +49,7 @@ fn demo(workspace: &Path, arguments: &[String]) -> Result<()> {
 
 fn test(workspace: &Path, arguments: &[String]) -> Result<()> {
     setup::set_up(workspace)?;
+    setup::clients::install();
     // Tests of other crates run the gateway itself, which cargo would not build for them.
     cargo(workspace, &["build", "--locked", "--package", "spectacles-gateway"]).run()?;
     cargo(workspace, &["test", "--locked", "--workspace"]).args(arguments).run()?;

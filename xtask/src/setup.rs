@@ -1,6 +1,7 @@
 //! Brings what building the components needs.
 
 mod apt;
+pub(crate) mod clients;
 mod debian;
 mod rustup;
 

@@ -5,6 +5,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::Notify;
 
+/// What a part takes from the whole at a time, in bytes, so that lanes on different processors do not meet there for every event.
+const LEASE: usize = 64 << 10;
+
 /// A number of bytes that are lent and given back. Nothing waits as long as there is room. A part has one shard that reserves.
 #[derive(Debug)]
 pub struct Budget {
@@ -12,7 +15,14 @@ pub struct Budget {
     used: AtomicUsize,
     freed: Notify,
     /// The process's budget, of which a shard's is a part.
-    whole: Option<Arc<Self>>,
+    whole: Option<Lease>,
+}
+
+#[derive(Debug)]
+struct Lease {
+    whole: Arc<Budget>,
+    /// What the part has taken from the whole: at least what it uses.
+    taken: AtomicUsize,
 }
 
 impl Budget {
@@ -25,7 +35,8 @@ impl Budget {
     /// A shard's budget inside the process's.
     #[must_use]
     pub fn part(self: &Arc<Self>, limit: usize) -> Arc<Self> {
-        Arc::new(Self { limit, used: AtomicUsize::new(0), freed: Notify::new(), whole: Some(Arc::clone(self)) })
+        let lease = Lease { whole: Arc::clone(self), taken: AtomicUsize::new(0) };
+        Arc::new(Self { limit, used: AtomicUsize::new(0), freed: Notify::new(), whole: Some(lease) })
     }
 
     /// Takes bytes if there is room. An unused budget always has room: an event larger than the limit goes alone.
@@ -33,10 +44,8 @@ impl Budget {
     pub fn try_reserve(&self, bytes: usize) -> bool {
         let fits =
             |used: usize| (used == 0 || used.saturating_add(bytes) <= self.limit).then(|| used.saturating_add(bytes));
-        if self.used.fetch_update(Ordering::AcqRel, Ordering::Acquire, fits).is_err() {
-            return false;
-        }
-        if self.whole.as_ref().is_none_or(|whole| whole.try_reserve(bytes)) {
+        let Ok(before) = self.used.fetch_update(Ordering::AcqRel, Ordering::Acquire, fits) else { return false };
+        if self.whole.as_ref().is_none_or(|lease| lease.cover(before.saturating_add(bytes))) {
             return true;
         }
         // Nobody is told: the only one who waits at a part is its shard, which would wake itself for ever.
@@ -49,7 +58,7 @@ impl Budget {
         loop {
             // Listening begins before the check, so that what is given back in between is not missed.
             let own = self.freed.notified();
-            let whole = self.whole.as_ref().map(|whole| whole.freed.notified());
+            let whole = self.whole.as_ref().map(|lease| lease.whole.freed.notified());
             tokio::pin!(own);
             own.as_mut().enable();
             match whole {
@@ -69,10 +78,11 @@ impl Budget {
 
     /// Gives bytes back.
     pub fn release(&self, bytes: usize) {
-        self.give_back(bytes);
-        if let Some(whole) = &self.whole {
-            whole.give_back(bytes);
+        let used = self.used.fetch_sub(bytes, Ordering::AcqRel).saturating_sub(bytes);
+        if let Some(lease) = &self.whole {
+            lease.shrink(used);
         }
+        self.freed.notify_waiters();
     }
 
     /// Bytes in use.
@@ -80,10 +90,35 @@ impl Budget {
     pub fn used(&self) -> usize {
         self.used.load(Ordering::Acquire)
     }
+}
 
-    fn give_back(&self, bytes: usize) {
-        self.used.fetch_sub(bytes, Ordering::AcqRel);
-        self.freed.notify_waiters();
+impl Lease {
+    /// Takes what is missing for `used` bytes, and more if there is room. False if the whole has none.
+    fn cover(&self, used: usize) -> bool {
+        let missing = used.saturating_sub(self.taken.load(Ordering::Acquire));
+        if missing == 0 {
+            return true;
+        }
+        // A small whole is shared out to the byte.
+        let lease = LEASE.min(self.whole.limit / 16);
+        let more = [missing.max(lease), missing].into_iter().find(|more| self.whole.try_reserve(*more));
+        if let Some(more) = more {
+            self.taken.fetch_add(more, Ordering::AcqRel);
+        }
+        more.is_some()
+    }
+
+    /// Gives back what is not needed for `used` bytes: all of it when nothing is used.
+    fn shrink(&self, used: usize) {
+        let kept = |taken: usize| match used {
+            0 => 0,
+            _ if taken > used.saturating_add(2 * LEASE) => used + LEASE,
+            _ => taken,
+        };
+        let shrinking = |taken: usize| (kept(taken) < taken).then(|| kept(taken));
+        if let Ok(before) = self.taken.fetch_update(Ordering::AcqRel, Ordering::Acquire, shrinking) {
+            self.whole.release(before - kept(before));
+        }
     }
 }
 
@@ -103,6 +138,8 @@ mod tests {
         one.release(80);
         assert!(two.try_reserve(60));
         assert_eq!(whole.used(), 80);
+        two.release(80);
+        assert_eq!(whole.used(), 0);
     }
 
     #[test]
@@ -114,6 +151,19 @@ mod tests {
         part.release(1000);
         assert!(part.try_reserve(1));
         assert!(!part.try_reserve(1000));
+    }
+
+    #[test]
+    fn a_part_takes_from_the_whole_in_larger_pieces_and_gives_all_of_them_back() {
+        let whole = Budget::new(1 << 20);
+        let part = whole.part(1 << 20);
+        assert!(part.try_reserve(10) && part.try_reserve(10));
+        assert_eq!((part.used(), whole.used()), (20, LEASE));
+        assert!(part.try_reserve(8 * LEASE));
+        part.release(8 * LEASE);
+        assert_eq!((part.used(), whole.used()), (20, LEASE + 20), "what is far too much goes back");
+        part.release(20);
+        assert_eq!((part.used(), whole.used()), (0, 0));
     }
 
     #[tokio::test]

@@ -1,4 +1,4 @@
-//! Debian's package tools, as far as they work without installing anything.
+//! Debian's package tools.
 
 use std::ffi::OsStr;
 use std::path::Path;
@@ -9,6 +9,13 @@ use anyhow::{Context, Result, ensure};
 /// Fails where there are no such tools.
 pub(crate) fn ensure_present() -> Result<()> {
     run("apt-get", ["--version"]).and_then(|_| run("dpkg-deb", ["--version"])).map(drop).context("this is no Debian")
+}
+
+/// Installs packages. Only root may.
+pub(crate) fn install(packages: &[&str]) -> Result<()> {
+    update()?;
+    let arguments = ["-qq", "--yes", "--no-install-recommends", "install"];
+    run("apt-get", arguments.iter().chain(packages)).map(drop)
 }
 
 /// Brings the package lists up to date. Needs root.
