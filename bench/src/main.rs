@@ -39,6 +39,7 @@ fn main() -> anyhow::Result<()> {
 }
 
 fn bench(gateway: PathBuf, inspecting: PathBuf, events: u64) -> anyhow::Result<()> {
+    anyhow::ensure!(events >= 1000, "at least 1000 events are needed in each run");
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let subjects = [
         Subject::Floor(Buffering::Each),

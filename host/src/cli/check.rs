@@ -15,6 +15,7 @@ pub(super) fn run(flags: &Flags) -> anyhow::Result<()> {
     for warning in &loaded.warnings {
         writeln!(output, "warning: {warning}")?;
     }
+    crate::run::check(&loaded.config)?;
     let components = Components::prepare(&loaded.config, &Metrics::new()?.guests())?;
     process::block_on(components.try_start())?;
     writeln!(output, "{}", loaded.config.effective())?;

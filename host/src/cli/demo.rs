@@ -16,11 +16,9 @@ use crate::run::Io;
 
 /// Runs until a signal, or until that many events are written.
 pub(super) fn run(flags: &Flags, arguments: &DemoArguments) -> anyhow::Result<()> {
-    let loaded = Config::load(flags, &environment(), &without_file)?;
-    let mut config = loaded.config.clone();
-    let _log = process::start_log(&loaded)?;
+    let mut loaded = Config::load(flags, &environment(), &without_file)?;
     // A demo leaves nothing behind.
-    config.shard_store.kind = StoreType::Memory;
+    loaded.config.shard_store.kind = StoreType::Memory;
     let stop = CancellationToken::new();
     let output = stdio::stdout()?;
     let output: Box<dyn Write + Send> = match arguments.events {
@@ -30,8 +28,9 @@ pub(super) fn run(flags: &Flags, arguments: &DemoArguments) -> anyhow::Result<()
     process::block_on(async {
         let simulator =
             Simulator::start(simulate::options(&arguments.traffic)).await.context("the simulator cannot start")?;
-        simulator.api_host().clone_into(&mut config.api.host);
-        let outcome = process::run_gateway(&config, Io { output, reads_input: true }, stop).await;
+        loaded.config.api.host = simulator.api_host();
+        let _log = process::start_log(&loaded)?;
+        let outcome = process::run_gateway(&loaded.config, Io { output, reads_input: true }, stop).await;
         simulator.shutdown().await;
         outcome
     })

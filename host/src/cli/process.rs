@@ -48,11 +48,12 @@ pub(super) async fn run_gateway(config: &Config, io: Io, stop: CancellationToken
     };
     // Last, so that the drain itself can be watched.
     served.cancel();
-    if let Some(server) = server {
-        server.await.context("the metrics server crashed")??;
-    }
+    let served = match server {
+        Some(server) => server.await.context("the metrics server crashed").and_then(|served| Ok(served?)),
+        None => Ok(()),
+    };
     signals.abort();
-    outcome
+    outcome.and(served)
 }
 
 type Serving = tokio::task::JoinHandle<std::io::Result<()>>;

@@ -8,7 +8,7 @@ use super::lookup::Lookups;
 use crate::event::Event;
 
 /// The events that a lane works on together, and which of them the called component is asked about.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub struct Batch {
     /// All events.
     pub events: Vec<Event>,

@@ -99,20 +99,24 @@ impl Lease {
         if missing == 0 {
             return true;
         }
-        // A small whole is shared out to the byte.
-        let lease = LEASE.min(self.whole.limit / 16);
-        let more = [missing.max(lease), missing].into_iter().find(|more| self.whole.try_reserve(*more));
+        let more = [missing.max(self.size()), missing].into_iter().find(|more| self.whole.try_reserve(*more));
         if let Some(more) = more {
             self.taken.fetch_add(more, Ordering::AcqRel);
         }
         more.is_some()
     }
 
+    /// A small whole is shared out in small pieces.
+    fn size(&self) -> usize {
+        LEASE.min(self.whole.limit / 16)
+    }
+
     /// Gives back what is not needed for `used` bytes: all of it when nothing is used.
     fn shrink(&self, used: usize) {
+        let lease = self.size();
         let kept = |taken: usize| match used {
             0 => 0,
-            _ if taken > used.saturating_add(2 * LEASE) => used + LEASE,
+            _ if taken > used.saturating_add(2 * lease) => used + lease,
             _ => taken,
         };
         let shrinking = |taken: usize| (kept(taken) < taken).then(|| kept(taken));

@@ -33,11 +33,6 @@ pub enum TrySendError {
     Closed,
 }
 
-/// The lane has ended.
-#[derive(Debug, Error)]
-#[error("the lane has ended")]
-pub struct LaneEnded;
-
 /// A shard's end of its lane's queue.
 #[derive(Debug, Clone)]
 pub struct EventSender {
@@ -58,6 +53,10 @@ impl EventSender {
     /// Gives it back if there is none.
     pub fn try_send(&mut self, happening: Happening) -> Result<(), TrySendError> {
         use mpsc::error::TrySendError as Queue;
+        // A lane that has ended gives no bytes back.
+        if self.queue.is_closed() {
+            return Err(TrySendError::Closed);
+        }
         let bytes = cost(&happening);
         if bytes > 0 && !self.budget.try_reserve(bytes) {
             return Err(TrySendError::Full(happening));
@@ -73,29 +72,21 @@ impl EventSender {
         })
     }
 
-    /// Hands a happening over, and waits for room. Not cancel safe: a dropped future loses the happening.
-    ///
-    /// # Errors
-    /// If the lane has ended.
-    pub async fn send(&mut self, happening: Happening) -> Result<(), LaneEnded> {
-        let bytes = cost(&happening);
-        let slot = self.queue.reserve().await.map_err(|_| LaneEnded)?;
-        if bytes > 0 {
-            self.budget.reserve(bytes).await;
-        }
-        slot.send(happening);
-        Ok(())
-    }
-
-    /// Waits until one more event of the size of `happening` would find room.
+    /// Waits until one more event of the size of `happening` would find room, or the lane has ended, which the next send reports.
     pub async fn room_for(&self, happening: &Happening) {
         let bytes = cost(happening);
-        if bytes > 0 {
-            self.budget.reserve(bytes).await;
-            self.budget.release(bytes);
+        let room = async {
+            if bytes > 0 {
+                self.budget.reserve(bytes).await;
+                self.budget.release(bytes);
+            }
+            drop(self.queue.reserve().await);
+        };
+        tokio::select! {
+            biased;
+            () = self.queue.closed() => {}
+            () = room => {}
         }
-        // A lane that has ended is reported by the next send.
-        drop(self.queue.reserve().await);
     }
 }
 

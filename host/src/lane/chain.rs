@@ -31,13 +31,7 @@ pub(super) struct Course {
 impl Course {
     /// The batch, to be changed. No call runs, so nothing else holds it.
     pub(super) fn batch(&mut self) -> &mut Batch {
-        // A call that was abandoned may have kept the old batch with its instance: then this is a fresh one.
-        if Arc::get_mut(&mut self.call.batch).is_none() {
-            self.call.batch = Arc::default();
-        }
-        // Just ensured.
-        #[expect(clippy::expect_used, reason = "the batch was made unique above")]
-        Arc::get_mut(&mut self.call.batch).expect("a unique batch")
+        Arc::make_mut(&mut self.call.batch)
     }
 
     /// Makes the events that still go on the ones that the next component is asked about.

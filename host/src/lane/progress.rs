@@ -76,7 +76,10 @@ impl Progress {
     pub(super) fn receive(&mut self, shard: ShardId, sequence: Sequence, bytes: usize) -> Option<Receipt> {
         let slot = self.slot(shard)?;
         let progress = self.shards.get_mut(slot)?;
-        let (generation, ledger) = progress.ledgers.back_mut()?;
+        let Some((generation, ledger)) = progress.ledgers.back_mut() else {
+            progress.budget.release(bytes);
+            return None;
+        };
         if !ledger.receive(sequence, bytes) {
             progress.budget.release(bytes);
         }

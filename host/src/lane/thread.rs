@@ -26,6 +26,8 @@ impl LaneThread {
         let thread = std::thread::Builder::new().name(format!("lane-{index}")).spawn(move || {
             // An owner that is gone means the same as one that says stop.
             let _ = runtime.block_on(stopped);
+            // A name that is still being looked up must not hold the end up.
+            runtime.shutdown_background();
         })?;
         Ok(Self { handle, stop, thread })
     }

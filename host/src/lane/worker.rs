@@ -106,6 +106,7 @@ impl Lane {
                         break;
                     }
                     self.work(&mut happenings).await?;
+                    self.give_commands_a_turn().await;
                 }
                 permit = self.commands.clone().reserve_owned(), if !self.pending.is_empty() => match (permit, self.pending.pop_front()) {
                     (Ok(permit), Some(command)) => drop(permit.send(command)),
@@ -120,6 +121,21 @@ impl Lane {
         }
         self.outlet.close().await;
         Ok(())
+    }
+
+    /// An inbox that never runs dry must not keep commands waiting.
+    async fn give_commands_a_turn(&mut self) {
+        while !self.pending.is_empty()
+            && let Ok(permit) = self.commands.try_reserve()
+            && let Some(command) = self.pending.pop_front()
+        {
+            permit.send(command);
+        }
+        if self.pending.is_empty()
+            && let Some(item) = self.incoming.as_mut().and_then(|incoming| incoming.try_recv().ok())
+        {
+            self.receive(item).await;
+        }
     }
 
     /// Takes happenings in order. Only events are worked on together; what lies between them ends a batch.

@@ -15,6 +15,9 @@ use crate::telemetry::CommandMetrics;
 /// taken from the broker.
 pub(super) const QUEUE: usize = 256;
 
+/// The reason of commands that came too late to be sent.
+const NOT_SENT: &str = "not_sent";
+
 /// Takes commands in order, and hands each to its shard.
 pub(super) struct CommandRelay {
     /// Where they come from.
@@ -41,6 +44,9 @@ impl CommandRelay {
             }
         };
         stop.run_until_cancelled(work).await;
+        while self.commands.try_recv().is_ok() {
+            self.metrics.refused(NOT_SENT);
+        }
     }
 
     async fn relay(&self, command: Command) -> Result<(), Refusal> {

@@ -82,5 +82,8 @@ fn engine(config: &Config) -> anyhow::Result<Engine> {
         );
         return Engine::new(None);
     }
-    Engine::new(Some(&directory))
+    Engine::new(Some(&directory)).or_else(|error| {
+        tracing::info!("compiled components are not kept: {error:#}");
+        Engine::new(None)
+    })
 }

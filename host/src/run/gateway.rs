@@ -30,6 +30,9 @@ use crate::telemetry::{Health, Metrics};
 const INCOMING: usize = 16;
 /// How often what lanes have settled is saved. After a crash, at most that much is delivered again.
 const CHECKPOINT_INTERVAL: Duration = Duration::from_millis(500);
+/// What becomes of what was received and not delivered.
+const COMES_AGAIN: &str = "It comes again when the sessions are resumed, as far as they are kept (shard_store) and something of \
+                           them was delivered";
 /// How old Discord's address must be to be asked for again.
 const ADDRESS_AGE: Duration = Duration::from_secs(30);
 
@@ -181,11 +184,15 @@ impl Gateway {
             tracing::error!("{failure:#}. The gateway ends");
         }
         let grace = self.grace;
-        if tokio::time::timeout(grace, self.drain()).await.is_err() {
-            tracing::error!(
-                "not everything was delivered within {} s (shutdown.grace). It comes again when the sessions are resumed",
+        let drained = match tokio::time::timeout(grace, self.drain()).await {
+            Ok(drained) => drained,
+            Err(_) => Err(anyhow!(
+                "not everything was delivered within {} s (shutdown.grace). {COMES_AGAIN}",
                 grace.as_secs_f64()
-            );
+            )),
+        };
+        if let Err(error) = &drained {
+            tracing::error!("{error:#}");
         }
         // Saves what is unsaved.
         drop(self.checkpoints.take());
@@ -193,20 +200,24 @@ impl Gateway {
         match failure {
             Some(failure) => Err(failure),
             None => {
+                drained?;
                 tracing::info!("ended; sessions are kept for the next start");
                 Ok(())
             }
         }
     }
 
-    async fn drain(&mut self) {
+    /// # Errors
+    /// If not everything that was received could be delivered.
+    async fn drain(&mut self) -> anyhow::Result<()> {
         while let Some(ended) = self.shards.next_ended().await {
             log_if_failed(ended);
         }
         // It holds the end of a lane's queue.
         log_if_failed((&mut self.relay).await.context("the task for commands crashed"));
-        log_if_failed((&mut self.identifies).await.context("the identify queue crashed"));
-        log_if_failed((&mut self.fresh_base).await.context("the task for Discord's address crashed"));
+        // Either may wait for Discord's REST interface, which nobody needs any more.
+        self.identifies.abort();
+        self.fresh_base.abort();
         self.lanes.close();
         let delivered = async {
             while let Some(ended) = self.lanes.next_ended().await {
@@ -215,11 +226,11 @@ impl Gateway {
         };
         tokio::select! {
             biased;
-            () = delivered => log_if_failed(self.writer_end.ended().await.context("STDOUT")),
+            () = delivered => self.writer_end.ended().await.context("STDOUT"),
             // Nobody confirms any more what the lanes wait for.
-            Err(error) = self.writer_end.ended() => tracing::error!(
-                "not everything was delivered, because STDOUT is gone ({error}). It comes again when the sessions are resumed"
-            ),
+            Err(error) = self.writer_end.ended() => {
+                Err(anyhow!("not everything was delivered, because STDOUT is gone ({error}). {COMES_AGAIN}"))
+            }
         }
     }
 }
@@ -240,13 +251,6 @@ impl Plan {
             config::Shards::Subset { count, ids } => (*count, Some(ids.clone())),
         };
         let ids = ids.unwrap_or_else(|| (0..count.get()).map(ShardId).collect());
-        let identity = Identity {
-            token: config.token.expose().to_owned(),
-            intents: config.intents.bits().into(),
-            presence: config.presence.as_ref().map(config::Presence::to_json),
-            large_threshold: config.large_threshold,
-        };
-        identity.validate()?;
         let whole = Budget::new(config.buffer.total);
         metrics.queue_limits(config.buffer.per_shard, config.buffer.total);
         metrics.running_shards(u32::try_from(ids.len()).unwrap_or(u32::MAX));
@@ -264,7 +268,7 @@ impl Plan {
             metrics.watch_queue(*id, move || budget.used());
         }
         let count = ShardCount::new(count.get()).context("there are no shards")?;
-        Ok(Self { count, shards, identity: Arc::new(identity) })
+        Ok(Self { count, shards, identity: Arc::new(identity(config)?) })
     }
 
     fn machine(&self, id: ShardId, session: Option<Session>) -> Shard {
@@ -292,6 +296,32 @@ impl Plan {
         let writer = CheckpointWriter::start(opened, CHECKPOINT_INTERVAL, metrics.checkpoints());
         Ok(Some(writer.context("the system refuses a thread for checkpoints")?))
     }
+}
+
+/// What shards identify with.
+fn identity(config: &Config) -> anyhow::Result<Identity> {
+    let identity = Identity {
+        token: config.token.expose().to_owned(),
+        intents: config.intents.bits().into(),
+        presence: config.presence.as_ref().map(config::Presence::to_json),
+        large_threshold: config.large_threshold,
+    };
+    identity.validate()?;
+    Ok(identity)
+}
+
+/// Checks what [`Gateway::start`] would find wrong without connecting, beside the components.
+///
+/// # Errors
+/// What that is, and what to do.
+pub fn check(config: &Config) -> anyhow::Result<()> {
+    identity(config)?;
+    Rest::new(&config.api, &config.token)?;
+    if let Some(path) = config.shard_store.path.as_deref().filter(|_| config.shard_store.kind == StoreType::Local) {
+        // Without a shard it locks none, so that it can be checked beside a running gateway.
+        LocalStore::open(path, &BotKey::new(config.token.expose(), &config.api.host), 1, [])?;
+    }
+    Ok(())
 }
 
 async fn prepare_components(config: Config, metrics: Metrics) -> anyhow::Result<Components> {

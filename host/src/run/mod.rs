@@ -11,4 +11,4 @@ mod shards;
 pub mod signals;
 
 pub use components::Components;
-pub use gateway::{Gateway, Io, Telemetry};
+pub use gateway::{Gateway, Io, Telemetry, check};

@@ -23,7 +23,8 @@ pub fn watch(stop: CancellationToken) -> io::Result<impl Future<Output = ()> + S
                 break name;
             }
         };
-        tracing::warn!("{name} again: ending at once. Sessions resume from the last checkpoint");
+        // Not through the log, whose last lines the end would cut off.
+        eprintln!("gateway: {name} again: ending at once. Sessions resume from the last checkpoint");
         std::process::exit(EXIT_INTERRUPTED);
     })
 }

@@ -143,14 +143,37 @@ impl ShardTask {
             if self.turn >= TURN {
                 self.turn = 0;
                 tokio::task::yield_now().await;
+                if self.input_behind_flood()? {
+                    continue;
+                }
             }
             self.next_input(timer.as_mut(), deadline.is_some()).await?;
         }
     }
 
+    /// A link that never runs dry must not keep the rest from its turn. True if there was something.
+    fn input_behind_flood(&mut self) -> Result<bool, LaneGone> {
+        if !self.stopping && self.parts.stop.is_cancelled() {
+            self.stopping = true;
+            self.input(Instant::now(), Input::Stop)?;
+            return Ok(true);
+        }
+        if self.takes_commands()
+            && let Ok(command) = self.parts.commands.try_recv()
+        {
+            self.input(Instant::now(), Input::Command(command))?;
+            return Ok(true);
+        }
+        Ok(false)
+    }
+
+    fn takes_commands(&self) -> bool {
+        self.ready && self.parts.machine.wants_command()
+    }
+
     /// Waits for whatever comes first, and tells the machine.
     async fn next_input(&mut self, timer: Pin<&mut Sleep>, armed: bool) -> Result<(), LaneGone> {
-        let takes_commands = self.ready && self.parts.machine.wants_command();
+        let takes_commands = self.takes_commands();
         tokio::select! {
             biased;
             happened = next_on_link(&mut self.link, self.paused) => self.link_happened(happened),

@@ -8,8 +8,11 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::Frames;
 
-/// Batches of frames that may wait for the thread; senders wait beyond that.
-const QUEUE: usize = 16;
+/// Batches of frames that may wait for the thread. More than all lanes may have in flight, so that none waits here: what is on
+/// its way is bounded by bytes before.
+const QUEUE: usize = 4096;
+/// Batches that are written together.
+const TOGETHER: usize = 16;
 /// Slices in one system call; Linux takes 1024.
 const SLICES: usize = 1024;
 
@@ -107,8 +110,8 @@ impl<T: Send + 'static> Writer<T> {
 }
 
 fn run<T>(output: &mut impl Write, queue: &mut mpsc::Receiver<Job<T>>) -> io::Result<()> {
-    let mut jobs = Vec::with_capacity(QUEUE);
-    while queue.blocking_recv_many(&mut jobs, QUEUE) > 0 {
+    let mut jobs = Vec::with_capacity(TOGETHER);
+    while queue.blocking_recv_many(&mut jobs, TOGETHER) > 0 {
         write_all(output, jobs.iter().flat_map(|job| job.frames.slices()))?;
         output.flush()?;
         for Job { frames, ticket, reply } in jobs.drain(..) {
