@@ -72,7 +72,7 @@ async fn a_drain_that_takes_longer_than_its_grace_says_so_and_ends() {
     fill_stdout(&simulator.control()).await;
     gateway.signal("TERM").await;
     gateway.logged("not everything was delivered within 0.3 s (shutdown.grace)").await;
-    assert_eq!(gateway.ended().await.code(), Some(0));
+    assert_eq!(gateway.ended().await.code(), Some(1));
 }
 
 #[tokio::test]

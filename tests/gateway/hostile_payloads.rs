@@ -72,6 +72,20 @@ async fn packets_that_are_no_packets_are_counted_and_the_session_resumes() {
     each_is_counted_and_recovered(&[], "gateway_packets_malformed_total", hostile).await;
 }
 
+/// Only what could break a frame is checked within `d` (docs/decisions/0004).
+#[tokio::test]
+async fn what_is_misspelt_within_the_data_goes_on_as_discord_wrote_it() {
+    let simulator = quiet().await;
+    let control = simulator.control();
+    let mut gateway = setup(&simulator).start();
+    gateway.next_named("READY").await;
+    let misspelt = r#"{"number":01,"literal":tru,"escape":"\q"}"#;
+    control.send_event(0, "MISSPELT", misspelt);
+    control.send_event(0, "BEHIND", "1");
+    assert_eq!(gateway.next_line().await.unwrap(), format!(r#"{{"event":"MISSPELT","data":{misspelt}}}"#));
+    assert_eq!(gateway.next_event().await.name, "BEHIND");
+}
+
 #[tokio::test]
 async fn a_corrupt_stream_is_counted_and_the_session_resumes() {
     for compression in ["zstd-stream", "zlib-stream"] {

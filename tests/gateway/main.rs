@@ -18,6 +18,7 @@ mod restart;
 mod resume;
 mod secrets;
 mod sharding;
+mod simulate;
 mod slow_reader;
 mod support;
 
