@@ -90,8 +90,11 @@ async fn shards_identify_in_waves_of_max_concurrency() {
     let identify = |entry: &&Entry| matches!(entry.happening, Happening::Identify { .. });
     let waves: Vec<&Entry> = journal.iter().filter(identify).collect();
     let shards: Vec<_> = waves.iter().map(|entry| entry.shard.unwrap()).collect();
-    assert_eq!(sorted_numbers(&shards[..2]), [0, 1]);
-    assert_eq!(sorted_numbers(&shards[2..]), [2, 3]);
+    assert_eq!(sorted_numbers(&shards), [0, 1, 2, 3]);
+    // Which of a key's shards comes first is up to whose connection is ready first.
+    for wave in shards.chunks(2) {
+        assert_ne!(wave[0] % 2, wave[1] % 2, "{shards:?}");
+    }
     for key in 0..2 {
         let of_key: Vec<_> = waves.iter().filter(|entry| entry.shard.unwrap() % 2 == key).collect();
         assert!(of_key[1].at - of_key[0].at >= Duration::from_secs(5));

@@ -72,6 +72,12 @@ impl EventSender {
         })
     }
 
+    /// Happenings that wait for the lane, of all its shards.
+    #[must_use]
+    pub fn queued(&self) -> usize {
+        self.queue.max_capacity() - self.queue.capacity()
+    }
+
     /// Waits until one more event of the size of `happening` would find room, or the lane has ended, which the next send reports.
     pub async fn room_for(&self, happening: &Happening) {
         let bytes = cost(happening);

@@ -14,7 +14,7 @@ use crate::component::{CallError, Command, Message};
 use crate::telemetry::ComponentMetrics;
 
 /// Confirmations that may be outstanding. The writer never waits for a lane to take one.
-const IN_FLIGHT: usize = 8;
+const IN_FLIGHT: usize = 4;
 
 /// The first pause after a failed call, and the longest.
 const PAUSE: std::ops::Range<Duration> = Duration::from_millis(100)..Duration::from_secs(10);

@@ -224,14 +224,14 @@ impl Gateway {
                 log_if_failed(ended);
             }
         };
-        tokio::select! {
+        let written = tokio::select! {
             biased;
-            () = delivered => self.writer_end.ended().await.context("STDOUT"),
+            () = delivered => self.writer_end.ended().await,
             // Nobody confirms any more what the lanes wait for.
-            Err(error) = self.writer_end.ended() => {
-                Err(anyhow!("not everything was delivered, because STDOUT is gone ({error}). {COMES_AGAIN}"))
-            }
-        }
+            Err(error) = self.writer_end.ended() => Err(error),
+        };
+        written
+            .map_err(|error| anyhow!("not everything was delivered, because STDOUT is gone ({error}). {COMES_AGAIN}"))
     }
 }
 

@@ -3,15 +3,19 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use foldhash::HashSet;
 use gateway_protocol::{Sequence, ShardId};
 
 use crate::delivery::{EventSender, TrySendError};
 use crate::event::{Event, Happening};
+use crate::lane::BATCH;
 
 /// Names that are remembered; beyond it, a name costs an allocation each time. Discord documents some 80.
 const NAMES: usize = 1024;
+
+/// Bytes of an allocation that payloads share.
+const ROOM: usize = 64 << 10;
 
 /// The lane has ended, so nothing can be delivered any more.
 #[derive(Debug)]
@@ -24,17 +28,18 @@ pub(super) struct Outbox {
     /// What found no room, oldest first. Reading stops with the first, so that it stays short.
     held: VecDeque<Happening>,
     names: HashSet<Arc<str>>,
+    room: BytesMut,
 }
 
 impl Outbox {
     pub(super) fn new(shard: ShardId, sender: EventSender) -> Self {
-        Self { shard, sender, held: VecDeque::new(), names: HashSet::default() }
+        Self { shard, sender, held: VecDeque::new(), names: HashSet::default(), room: BytesMut::new() }
     }
 
     /// Hands over one dispatch. `sequence` is 0 for one without a number.
     pub(super) fn dispatch(&mut self, sequence: Option<Sequence>, name: &str, data: &str) -> Result<(), LaneGone> {
         let name = self.intern(name);
-        let payload = Bytes::copy_from_slice(data.as_bytes());
+        let payload = self.copy(data.as_bytes());
         let event = Event { shard: self.shard, sequence: sequence.unwrap_or(Sequence(0)), name, payload };
         self.send(Happening::Event(event))
     }
@@ -74,6 +79,23 @@ impl Outbox {
             }
             Err(TrySendError::Closed) => Err(LaneGone),
         }
+    }
+
+    /// Whether the lane has a full batch to work on.
+    pub(super) fn is_lane_busy(&self) -> bool {
+        self.sender.queued() >= BATCH
+    }
+
+    /// Payloads of usual sizes share an allocation, which is used again when all of them are delivered.
+    fn copy(&mut self, data: &[u8]) -> Bytes {
+        if data.len() > ROOM / 4 {
+            return Bytes::copy_from_slice(data);
+        }
+        if self.room.capacity() < data.len() {
+            self.room.reserve(ROOM);
+        }
+        self.room.extend_from_slice(data);
+        self.room.split().freeze()
     }
 
     fn intern(&mut self, name: &str) -> Arc<str> {

@@ -21,9 +21,6 @@ use crate::discord::{GatewayUrl, connection_url};
 use crate::event::Happening;
 use crate::telemetry::{CommandMetrics, ShardHealth, ShardMetrics, ShardState};
 
-/// Events after which the lane, which shares the thread, gets its turn: its batch is full then.
-const TURN: usize = crate::lane::BATCH;
-
 /// What a shard's task is made of.
 pub struct ShardParts {
     /// The protocol.
@@ -87,8 +84,6 @@ pub struct ShardTask {
     paused: bool,
     stopping: bool,
     phase: Phase,
-    /// Events since the lane had its turn.
-    turn: usize,
     end: Option<ShardEnd>,
 }
 
@@ -107,7 +102,6 @@ impl ShardTask {
             paused: false,
             stopping: false,
             phase: Phase::Idle,
-            turn: 0,
             end: None,
         }
     }
@@ -115,6 +109,10 @@ impl ShardTask {
     /// Runs until told to stop, or until Discord or the lane ends it.
     pub async fn run(mut self) -> ShardEnd {
         let ended = self.work().await;
+        if let Link::Up(socket, _) = self.link {
+            // The machine did not end this: its lane is gone.
+            socket.close(Some(KEEPS_SESSION)).await;
+        }
         self.parts.metrics.alive(false);
         match (ended, self.end) {
             (Err(LaneGone), _) => ShardEnd::LaneGone,
@@ -140,8 +138,8 @@ impl ShardTask {
                 continue;
             }
             arm(timer.as_mut(), deadline);
-            if self.turn >= TURN {
-                self.turn = 0;
+            // The lane shares the thread. What it works on soon is still in the processor's cache.
+            if self.outbox.is_lane_busy() {
                 tokio::task::yield_now().await;
                 if self.input_behind_flood()? {
                     continue;
@@ -269,7 +267,6 @@ impl ShardTask {
             while let Some(action) = self.parts.machine.poll_action() {
                 match action {
                     Action::Dispatch { sequence } => {
-                        self.turn += 1;
                         self.outbox.dispatch(sequence, name, envelope.data.unwrap_or("null"))?;
                     }
                     action => note(&self.parts, &mut self.outbox, &mut self.actions, action)?,
@@ -463,6 +460,8 @@ fn shown(phase: Phase) -> ShardState {
     }
 }
 
+/// A close code that leaves the session to a later run.
+const KEEPS_SESSION: u16 = 4000;
 /// The opcode of HELLO.
 const HELLO: u64 = 10;
 /// The reason of commands that a shard did not send because it ended.
