@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use gateway_protocol::{Sequence, Session, ShardId};
+use memchr::memchr2;
 
 /// One dispatch of Discord.
 #[derive(Debug, Clone)]
@@ -16,6 +17,32 @@ pub struct Event {
     pub name: Arc<str>,
     /// Its payload: the JSON text of `d`, exactly as Discord sent it.
     pub payload: Bytes,
+    has_line_breaks: bool,
+}
+
+impl Event {
+    /// An event. Its payload is best looked at now: it has just been made, so the processor's cache has it.
+    #[must_use]
+    pub fn new(shard: ShardId, sequence: Sequence, name: Arc<str>, payload: Bytes) -> Self {
+        let has_line_breaks = has_line_breaks(&payload);
+        Self { shard, sequence, name, payload, has_line_breaks }
+    }
+
+    /// Whether the payload is more than one line. Discord's never are.
+    #[must_use]
+    pub fn has_line_breaks(&self) -> bool {
+        self.has_line_breaks
+    }
+
+    /// Puts another payload in place of its own.
+    pub fn replace_payload(&mut self, payload: Bytes) {
+        self.has_line_breaks = has_line_breaks(&payload);
+        self.payload = payload;
+    }
+}
+
+fn has_line_breaks(payload: &[u8]) -> bool {
+    memchr2(b'\n', b'\r', payload).is_some()
 }
 
 /// What a shard hands to its lane, in the order in which it happened.

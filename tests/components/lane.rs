@@ -256,7 +256,7 @@ impl TestLane {
 
 fn event(shard: u32, sequence: u64, name: &str, payload: &str) -> Event {
     let payload = Bytes::copy_from_slice(payload.as_bytes());
-    Event { shard: ShardId(shard), sequence: Sequence(sequence), name: name.into(), payload }
+    Event::new(ShardId(shard), Sequence(sequence), name.into(), payload)
 }
 
 /// Waits until it is so.

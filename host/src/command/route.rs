@@ -57,7 +57,7 @@ impl Router {
 }
 
 fn as_event(shard: ShardId, packet: Packet) -> Event {
-    Event { shard, sequence: Sequence(0), name: shard.0.to_string().into(), payload: packet.text().to_owned().into() }
+    Event::new(shard, Sequence(0), shard.0.to_string().into(), packet.text().to_owned().into())
 }
 
 #[cfg(test)]

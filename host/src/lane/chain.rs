@@ -253,6 +253,6 @@ fn replace(course: &mut Course, position: u32, payload: Vec<u8>) {
     course.call.lookups.forget(position);
     let event = usize::try_from(position).ok().and_then(|position| course.batch().events.get_mut(position));
     if let Some(event) = event {
-        event.payload = Bytes::from(payload);
+        event.replace_payload(Bytes::from(payload));
     }
 }

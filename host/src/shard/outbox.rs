@@ -40,7 +40,7 @@ impl Outbox {
     pub(super) fn dispatch(&mut self, sequence: Option<Sequence>, name: &str, data: &str) -> Result<(), LaneGone> {
         let name = self.intern(name);
         let payload = self.copy(data.as_bytes());
-        let event = Event { shard: self.shard, sequence: sequence.unwrap_or(Sequence(0)), name, payload };
+        let event = Event::new(self.shard, sequence.unwrap_or(Sequence(0)), name, payload);
         self.send(Happening::Event(event))
     }
 

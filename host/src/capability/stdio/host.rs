@@ -29,13 +29,13 @@ pub fn link(linker: &mut Linker<InstanceState>) -> wasmtime::Result<()> {
     type Write = (u32, WasmList<u8>, Form, WasmList<u8>);
     let mut stdio = linker.instance("spectacles:gateway/stdio@0.1.0")?;
     stdio.func_wrap("write", |mut store: StoreContextMut<'_, InstanceState>, (index, before, form, after): Write| {
-        let form = match form {
-            Form::Verbatim => PayloadForm::Verbatim,
-            Form::SingleLine => PayloadForm::SingleLine,
-        };
         let state = store.data_mut();
         let call = state.call().ok_or_else(outside_a_call)?;
         let (position, event) = call.batch.event(index).ok_or_else(|| past_the_end(index))?;
+        let form = match form {
+            Form::SingleLine if event.has_line_breaks() => PayloadForm::SingleLine,
+            _ => PayloadForm::Verbatim,
+        };
         let payload = event.payload.clone();
         let mut frames = std::mem::take(&mut state.capabilities().stdio);
         if frames.held().saturating_add(before.len()).saturating_add(after.len()) > GREATEST_CALL {
