@@ -5,6 +5,7 @@
 
 mod identify_queue;
 mod inflate;
+mod note;
 mod outbox;
 mod task;
 mod transport;

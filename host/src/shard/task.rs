@@ -4,22 +4,20 @@ use std::collections::VecDeque;
 use std::pin::Pin;
 use std::time::Instant;
 
-use gateway_protocol::{
-    Action, Address, Command, DropReason, Envelope, FatalClose, Finish, Input, Phase, Purpose, Shard, ShardId,
-};
+use gateway_protocol::{Action, Address, Command, Envelope, FatalClose, Finish, Input, Phase, Purpose, Shard, ShardId};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::identify_queue::{IdentifyQueue, Permit};
 use super::inflate::Inflater;
+use super::note::{note, shown};
 use super::outbox::{LaneGone, Outbox};
 use super::transport::{ConnectError, Dialer, Incoming, Socket};
 use crate::config::Compression;
 use crate::delivery::EventSender;
 use crate::discord::{GatewayUrl, connection_url};
-use crate::event::Happening;
-use crate::telemetry::{CommandMetrics, ShardHealth, ShardMetrics, ShardState};
+use crate::telemetry::{CommandMetrics, ShardHealth, ShardMetrics};
 
 /// What a shard's task is made of.
 pub struct ShardParts {
@@ -368,55 +366,6 @@ impl ShardTask {
     }
 }
 
-/// Does what needs no link, and puts off the rest until the received payload is done with.
-fn note(parts: &ShardParts, outbox: &mut Outbox, later: &mut VecDeque<Action>, action: Action) -> Result<(), LaneGone> {
-    let (shard, metrics) = (parts.id, &parts.metrics);
-    match action {
-        Action::SessionStarted(session) => {
-            // A session of an earlier run is not new.
-            if session.sequence.0 == 0 {
-                metrics.session_started();
-                tracing::info!("shard {shard}: a new session begins");
-            } else {
-                tracing::info!(
-                    "shard {shard}: going on with the session of an earlier run, after event {}",
-                    session.sequence
-                );
-            }
-            outbox.send(Happening::SessionStarted(shard, session))?;
-        }
-        Action::SessionResumed => {
-            metrics.session_resumed();
-            tracing::info!("shard {shard}: resumed");
-        }
-        Action::SessionLost { session, reason } => {
-            metrics.session_lost();
-            tracing::warn!(
-                "shard {shard}: the session is lost after event {} ({}). What Discord had not sent of it will not come",
-                session.sequence,
-                reason.label()
-            );
-            outbox.send(Happening::SessionEnded(shard))?;
-        }
-        Action::SequenceGap { from, to } => {
-            metrics.sequence_gap(to.0.saturating_sub(from.0).saturating_sub(1));
-            tracing::warn!("shard {shard}: Discord left out events between {from} and {to}");
-        }
-        Action::Dropped { reason: DropReason::Duplicate, .. } => metrics.duplicate(),
-        Action::Dropped { reason, .. } => {
-            tracing::warn!("shard {shard}: an event was not taken: {}", reason.label());
-        }
-        Action::HeartbeatAcknowledged(round_trip) => metrics.ping(round_trip),
-        Action::CommandRefused(_) => parts.command_metrics.refused(NOT_SENT),
-        Action::Reconnecting(cause) => {
-            metrics.reconnecting(cause.label());
-            tracing::info!("shard {shard}: connecting anew ({})", cause.label());
-        }
-        action => later.push_back(action),
-    }
-    Ok(())
-}
-
 /// What came from the link.
 enum OnLink {
     Connected(Result<Box<Socket>, ConnectError>),
@@ -447,22 +396,7 @@ fn arm(timer: Pin<&mut Sleep>, deadline: Option<Instant>) {
     }
 }
 
-fn shown(phase: Phase) -> ShardState {
-    match phase {
-        Phase::Idle => ShardState::Starting,
-        Phase::Waiting => ShardState::Waiting,
-        Phase::Connecting | Phase::AwaitingHello => ShardState::Connecting,
-        Phase::AwaitingPermit => ShardState::Queued,
-        Phase::Identifying => ShardState::Identifying,
-        Phase::Resuming => ShardState::Resuming,
-        Phase::Active => ShardState::Ready,
-        Phase::Finished => ShardState::Stopped,
-    }
-}
-
 /// A close code that leaves the session to a later run.
 const KEEPS_SESSION: u16 = 4000;
 /// The opcode of HELLO.
 const HELLO: u64 = 10;
-/// The reason of commands that a shard did not send because it ended.
-const NOT_SENT: &str = "not_sent";
