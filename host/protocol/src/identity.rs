@@ -16,7 +16,7 @@ use crate::shard_id::{ShardCount, ShardId};
 pub struct Identity {
     /// The token without the `Bot ` prefix. `Debug` does not show it.
     pub token: String,
-    /// The bits of [`Intents`](crate::intents::Intents).
+    /// Discord's bits, which say what events are sent.
     pub intents: u64,
     /// The first presence, a JSON object. Left out of the identify if it is not JSON.
     pub presence: Option<String>,

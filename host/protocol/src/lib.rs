@@ -6,7 +6,7 @@
 //! - [`Shard`] is the life of one shard: [`Input`]s in, [`Action`]s out, one deadline.
 //! - [`IdentifyLimiter`] says which of a bot's shards may identify when.
 //! - [`Envelope`] reads the frame of a payload and checks the rest without reading it.
-//! - [`close`], [`intents`], [`Backoff`] and [`ShardCount`] are the tables and formulas.
+//! - [`close`], [`Backoff`] and [`ShardCount`] are the tables and formulas.
 //!
 //! Facts are Discord's: <https://docs.discord.com/developers/events/gateway>.
 
@@ -19,7 +19,6 @@ mod heartbeat;
 mod identify;
 mod identity;
 mod input;
-pub mod intents;
 mod member_requests;
 mod opcode;
 mod send_limit;
@@ -38,7 +37,6 @@ pub use envelope::{Envelope, EnvelopeError};
 pub use identify::{IdentifyLimiter, SessionStartLimit};
 pub use identity::{Identity, IdentityError, ShardOptions};
 pub use input::Input;
-pub use intents::Intents;
 pub use session::{Sequence, Session};
 pub use shard::Shard;
 pub use shard_id::{ShardCount, ShardId};

@@ -192,12 +192,9 @@ impl Slot {
             tracing::warn!(component = &**self.filter.name(), "filter failed: {error}");
             if !error.leaves_instance() {
                 self.instance = None;
-                self.metrics.memory(0);
             }
         }
-        if let Some(instance) = &self.instance {
-            self.metrics.memory(instance.memory_used());
-        }
+        self.metrics.memory(self.instance.as_ref().map_or(0, FilterInstance::memory_used));
         outcome
     }
 

@@ -182,12 +182,9 @@ impl Outlet {
             self.metrics.failed(error.reason());
             if !error.leaves_instance() {
                 self.instance = None;
-                self.metrics.memory(0);
             }
         }
-        if let Some(instance) = &self.instance {
-            self.metrics.memory(instance.memory_used());
-        }
+        self.metrics.memory(self.instance.as_ref().map_or(0, AdapterInstance::memory_used));
         outcome
     }
 }
