@@ -6,6 +6,8 @@ use bytes::Bytes;
 use gateway_protocol::{Sequence, Session, ShardId};
 use memchr::memchr2;
 
+use crate::capability::Claim;
+
 /// One dispatch of Discord.
 #[derive(Debug, Clone)]
 pub struct Event {
@@ -55,6 +57,6 @@ pub enum Happening {
     /// An event came in.
     Event(Event),
     /// A command for a shard of another gateway, which the broker shall bring there. Its name is that shard's number, and its
-    /// sequence 0.
-    Republish(Event),
+    /// sequence 0. The claim is on the message that brought the command.
+    Republish(Event, Claim),
 }

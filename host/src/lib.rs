@@ -7,6 +7,7 @@ pub mod cli;
 pub mod command;
 pub mod component;
 pub mod config;
+pub mod connection;
 pub mod delivery;
 pub mod discord;
 pub mod event;

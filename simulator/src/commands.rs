@@ -169,7 +169,8 @@ fn whole_list(shared: &Shared, state: &mut State, session: &str, request: &Membe
         add(&mut meta, "nonce", request.nonce.map(Value::from));
         let retry_after = (left - now).as_secs_f64();
         let limited = json!({"opcode": 8, "retry_after": retry_after, "meta": meta});
-        return shared.deliver(state, session, "RATE_LIMITED", None, limited);
+        shared.deliver(state, session, "RATE_LIMITED", None, limited);
+        return;
     }
     state.member_lists.insert(request.guild, now);
     let members = (0..shared.world.member_count()).collect::<Vec<_>>();

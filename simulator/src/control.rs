@@ -3,13 +3,13 @@
 use std::{fmt, sync::Arc};
 
 use crate::{
-    fault::{Fault, FaultKind, Raw},
+    fault::{Fault, Raw},
     journal::{Entry, NotHappened},
     options::Rate,
     outbox::Action,
-    resume::RECONNECT_REASON,
-    session::{Sent, control_payload},
-    state::{Shared, State},
+    session::Sent,
+    state::Shared,
+    strike::{connections_of, sessions_of},
 };
 
 /// Watches and steers a [`Simulator`](crate::Simulator). Clones steer the same one.
@@ -41,19 +41,17 @@ impl Control {
         connections.into_iter().filter(|id| state.act(*id, Action::Raw(raw.clone()))).count()
     }
 
-    /// Makes something go wrong: at once for faults of open connections, at its next occasion for the others.
+    /// Makes something go wrong: at once for faults of open connections, at its next occasion for the others, or as
+    /// [`Fault::every`] says.
     pub fn fault(&self, fault: impl Into<Fault>) {
-        let fault = fault.into();
-        if fault.kind.is_immediate() {
-            self.strike(&fault);
-        } else {
-            self.shared.state().faults.arm(fault);
-        }
+        self.shared.inflict(&mut self.shared.state(), fault.into());
     }
 
     /// Disarms every fault that still waits or lasts.
     pub fn clear_faults(&self) {
-        self.shared.state().faults.clear();
+        let mut state = self.shared.state();
+        state.faults.clear();
+        state.recurring.clear();
     }
 
     /// The first entry of the journal, past or future, that matches.
@@ -107,87 +105,10 @@ impl Control {
     pub fn guilds(&self, shard: u32, count: u32) -> Vec<u64> {
         self.shared.world.guilds_of(shard, count)
     }
-
-    fn strike(&self, fault: &Fault) {
-        let mut state = self.shared.state();
-        match &fault.kind {
-            FaultKind::SequenceGap { skipped } => {
-                for id in sessions_of(&state, fault.shard) {
-                    if let Some(session) = state.sessions.get_mut(&id) {
-                        session.sequence += skipped;
-                    }
-                }
-            }
-            FaultKind::FlapGuilds => {
-                for id in sessions_of(&state, fault.shard) {
-                    self.flap(&mut state, &id);
-                }
-            }
-            kind => {
-                for id in connections_of(&state, fault.shard) {
-                    self.strike_connection(&mut state, id, kind);
-                }
-            }
-        }
-    }
-
-    fn strike_connection(&self, state: &mut State, id: u64, kind: &FaultKind) {
-        match kind {
-            FaultKind::Reconnect => {
-                state.act(id, Action::Payload(control_payload(7, "null")));
-                let at = tokio::time::Instant::now() + self.shared.options.knobs.reconnect_grace;
-                if let Some(outbox) = state.connections.get_mut(&id) {
-                    outbox.push_later(at, Action::close(1001, RECONNECT_REASON));
-                }
-            }
-            FaultKind::InvalidSession { resumable } => self.shared.invalidate(state, id, *resumable),
-            FaultKind::Close { code, reason } => _ = state.act(id, Action::close(*code, reason.clone())),
-            FaultKind::DispatchAfterClose { code } => {
-                state.act(id, Action::CloseThenDispatch { code: *code });
-                if let Some(session) = state.connections.get(&id).and_then(|outbox| outbox.session.clone()) {
-                    self.shared.dispatch(state, &session, "LATE".into(), "{}".into());
-                }
-            }
-            FaultKind::CloseWithoutCode => {
-                state.act(id, Action::Close { code: None, reason: String::new(), keeps_session: true });
-            }
-            FaultKind::Reset => _ = state.act(id, Action::Reset),
-            FaultKind::Drop => _ = state.act(id, Action::Drop),
-            FaultKind::HalfOpen => _ = state.act(id, Action::HalfOpen),
-            FaultKind::RequestHeartbeat { count } => {
-                for _ in 0..*count {
-                    state.act(id, Action::Payload(control_payload(1, "null")));
-                }
-            }
-            _ => {}
-        }
-    }
-
-    fn flap(&self, state: &mut State, id: &str) {
-        let Some(identity) = state.sessions.get(id).map(|session| session.identity.clone()) else { return };
-        let guilds = self.shared.world.guilds_of(identity.shard, identity.count);
-        for guild in &guilds {
-            let outage = serde_json::json!({"id": guild.to_string(), "unavailable": true});
-            self.shared.deliver(state, id, "GUILD_DELETE", Some(*guild), outage);
-        }
-        for guild in guilds {
-            self.shared.put_guild(state, id, guild);
-        }
-    }
 }
 
 impl fmt::Debug for Control {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("Control").finish_non_exhaustive()
     }
-}
-
-fn sessions_of(state: &State, shard: Option<u32>) -> Vec<String> {
-    let wanted = state.sessions.iter().filter(|(_, session)| shard.is_none_or(|shard| session.identity.shard == shard));
-    wanted.map(|(id, _)| id.clone()).collect()
-}
-
-fn connections_of(state: &State, shard: Option<u32>) -> Vec<u64> {
-    let wanted = state.connections.iter().filter(|(_, outbox)| shard.is_none() || outbox.shard == shard);
-    wanted.map(|(id, _)| *id).collect()
 }

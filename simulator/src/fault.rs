@@ -1,10 +1,10 @@
 //! Faults on demand: what goes wrong, where, and how often.
 
 use bytes::Bytes;
-use std::time::Duration;
+use std::{num::NonZeroU32, time::Duration};
 
 /// Something that goes wrong. Pass it to [`Control::fault`](crate::Control::fault), as it is or narrowed down by
-/// [`on_shard`](Self::on_shard), [`times`](Self::times) and [`until_cleared`](Self::until_cleared).
+/// [`on_shard`](Self::on_shard), [`times`](Self::times), [`until_cleared`](Self::until_cleared) and [`Fault::every`].
 #[derive(Clone, Debug, PartialEq)]
 pub enum FaultKind {
     /// Op 7, then a close with 1001 after [`reconnect_grace`](crate::Knobs::reconnect_grace).
@@ -134,6 +134,7 @@ pub struct Fault {
     pub(crate) kind: FaultKind,
     pub(crate) shard: Option<u32>,
     pub(crate) left: Option<u32>,
+    pub(crate) every: Option<NonZeroU32>,
 }
 
 impl Fault {
@@ -142,7 +143,8 @@ impl Fault {
         Self { shard: Some(shard), ..self }
     }
 
-    /// This many times, then no more. An immediate fault happens once whatever is said here.
+    /// This many times, then no more. Without [`every`](Self::every) a fault of open connections happens once whatever
+    /// is said here.
     pub fn times(self, times: u32) -> Self {
         Self { left: Some(times), ..self }
     }
@@ -151,12 +153,18 @@ impl Fault {
     pub fn until_cleared(self) -> Self {
         Self { left: None, ..self }
     }
+
+    /// Not now, but whenever a shard has been sent this many generated events since the last time. Each shard counts
+    /// its own, while it is connected.
+    pub fn every(self, events: NonZeroU32) -> Self {
+        Self { every: Some(events), ..self }
+    }
 }
 
 impl From<FaultKind> for Fault {
     fn from(kind: FaultKind) -> Self {
         let left = if kind.is_lasting() { None } else { Some(1) };
-        Self { kind, shard: None, left }
+        Self { kind, shard: None, left, every: None }
     }
 }
 
@@ -260,6 +268,11 @@ impl Armed {
 
     pub(crate) fn clear(&mut self) {
         self.0.clear();
+    }
+
+    /// Whether exactly this fault waits.
+    pub(crate) fn holds(&self, fault: &Fault) -> bool {
+        self.0.contains(fault)
     }
 
     /// The first fault that `select` knows what to do with, counted as one occasion.

@@ -19,6 +19,7 @@ use crate::{
     lock,
     options::{Options, Rate, SendLimiter},
     outbox::{Action, Outbox},
+    recurring::Recurring,
     session::{Dispatch, Identity, Sent, Session, control_payload},
 };
 
@@ -38,6 +39,7 @@ impl Shared {
             connections: HashMap::new(),
             sessions: HashMap::new(),
             faults: Armed::default(),
+            recurring: Recurring::default(),
             ledger: Ledger::new(options.session_starts, now),
             requests: Window::new(options.limits.requests_per_second, Duration::from_secs(1), SendLimiter::Fixed),
             identified: HashMap::new(),
@@ -69,18 +71,27 @@ impl Shared {
         known && !self.state().faults.due(None, &FaultKind::TokenRevoked)
     }
 
-    /// Puts an event on a session if its intents allow it.
-    pub(crate) fn deliver(&self, state: &mut State, session: &str, name: &str, guild: Option<u64>, mut data: Value) {
-        let Some(identity) = state.sessions.get(session).map(|session| &session.identity) else { return };
+    /// Puts an event on a session if its intents allow it. Whether a connection takes it now.
+    pub(crate) fn deliver(
+        &self,
+        state: &mut State,
+        session: &str,
+        name: &str,
+        guild: Option<u64>,
+        mut data: Value,
+    ) -> bool {
+        let Some(Session { identity, connection, .. }) = state.sessions.get(session) else { return false };
+        let connected = connection.is_some();
         let bot = self.world.bot();
         let allowed = intents::receives(identity.intents, name, guild.is_some());
         if !allowed && !intents::concerns(name, &data, bot) {
-            return;
+            return false;
         }
         if identity.intents & intents::MESSAGE_CONTENT == 0 {
             intents::strip_content(name, &mut data, bot);
         }
         self.dispatch(state, session, name.into(), data.to_string().into());
+        connected
     }
 
     /// Puts a dispatch on a session as it is.
@@ -228,6 +239,7 @@ pub(crate) struct State {
     pub(crate) connections: HashMap<u64, Outbox>,
     pub(crate) sessions: HashMap<String, Session>,
     pub(crate) faults: Armed,
+    pub(crate) recurring: Recurring,
     pub(crate) ledger: Ledger,
     pub(crate) requests: Window,
     /// The last accepted Identify of each key.

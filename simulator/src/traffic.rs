@@ -78,8 +78,12 @@ impl Traffic {
             while *owed >= 1.0 {
                 *owed -= 1.0;
                 let event = shared.world.next_event(source, &guilds, shard.0);
+                let mut taken = false;
                 for session in &sessions {
-                    shared.deliver(&mut state, session, event.name, event.guild, event.data.clone());
+                    taken |= shared.deliver(&mut state, session, event.name, event.guild, event.data.clone());
+                }
+                if taken {
+                    shared.count_event(&mut state, shard.0);
                 }
             }
         }

@@ -1,8 +1,10 @@
 //! An adapter that fails: its events are published again, and what it had handed over before does not go out.
 
+use std::sync::mpsc;
 use std::time::Duration;
 
-use spectacles_gateway::capability::stdio::Item;
+use spectacles_gateway::capability::{Claim, Incoming, Outcome};
+use spectacles_gateway::command::Claimed;
 use spectacles_gateway::component::Command;
 
 use crate::lane::{LaneSetup, until};
@@ -54,11 +56,21 @@ async fn writing_in_open_traps() {
 #[tokio::test]
 async fn a_message_that_traps_the_adapter_is_dropped_alone() {
     let mut lane = LaneSetup::new([]).adapter_mode("well-behaved").start().await;
+    let (sender, outcomes) = mpsc::sync_channel(16);
     for value in ["trap", "{\"packet\":1}"] {
-        lane.incoming.send(Item::Value(value.into())).await.unwrap();
+        let sender = sender.clone();
+        let claim = Claim::new(move |outcome| sender.send(outcome).unwrap());
+        let message = Incoming::Message { source: "stdin".into(), body: value.into(), claim };
+        lane.incoming.send(message).await.unwrap();
     }
-    let Some(Command::Send(body)) = lane.commands.recv().await else { panic!("no command came") };
+    let Some(Claimed { command: Command::Send(body), claim }) = lane.commands.recv().await else {
+        panic!("no command came")
+    };
     assert_eq!(body, b"{\"packet\":1}");
+    assert_eq!(outcomes.try_recv(), Ok(Outcome::Refused), "what can never be understood does not come again");
+    assert!(outcomes.try_recv().is_err(), "the command is not done yet");
+    claim.finish(Outcome::Done);
+    assert_eq!(outcomes.try_recv(), Ok(Outcome::Done));
     assert_eq!(lane.failures(ADAPTER, "trap"), 1.0);
     assert_eq!(lane.figure("gateway_messages_refused_total"), 1.0);
     lane.event(0, "EVENT", "{}");

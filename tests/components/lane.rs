@@ -9,19 +9,20 @@ use bytes::Bytes;
 use gateway_protocol::{Sequence, Session, ShardId};
 use gateway_tests::{PATIENCE, guest};
 use serde_json::{Value, json};
-use spectacles_gateway::capability::stdio::Item;
-use spectacles_gateway::component::Command;
-use spectacles_gateway::component::adapter::Adapter;
+use spectacles_gateway::capability::stdio::Writer;
+use spectacles_gateway::capability::{Claim, Incoming};
+use spectacles_gateway::command::Claimed;
+use spectacles_gateway::component::adapter::AdapterCode;
 use spectacles_gateway::component::engine::Engine;
 use spectacles_gateway::component::filter::Filter;
 use spectacles_gateway::component::limits::Limits;
 use spectacles_gateway::component::loader::Source;
 use spectacles_gateway::component::sandbox::Environment;
-use spectacles_gateway::config::OnError;
+use spectacles_gateway::config::{BrokerType, OnError};
 use spectacles_gateway::delivery::queue::event_cost;
 use spectacles_gateway::delivery::{Budget, event_queue};
 use spectacles_gateway::event::{Event, Happening};
-use spectacles_gateway::lane::{Lane, LaneParts, Writer};
+use spectacles_gateway::lane::{Lane, LaneParts, Outputs};
 use spectacles_gateway::telemetry::Metrics;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -122,7 +123,8 @@ impl LaneSetup {
         let adapter = Source::read(guest("hostile-adapter").to_str().unwrap())?;
         let limits = Limits { time: self.adapter_time, ..Limits::default() };
         let config = json!({ "group": self.adapter_mode });
-        let adapter = Adapter::prepare(&adapter, &config, environment(limits, &metrics))?;
+        let adapter = AdapterCode::prepare(&adapter, BrokerType::Stdio, environment(limits, &metrics))?;
+        let adapter = adapter.with_config(&config);
         let adapter_metrics = metrics.component(adapter.name());
         let filters = self.filters.into_iter().map(|filter| filter.prepare(&metrics));
         let whole = Budget::new(1 << 30);
@@ -134,7 +136,7 @@ impl LaneSetup {
         let (commands, commands_out) = mpsc::channel(16);
         let checkpoints: Arc<Mutex<BTreeMap<ShardId, Option<u64>>>> = Arc::default();
         let noted = Arc::clone(&checkpoints);
-        let lane = Lane::start(LaneParts {
+        let (lane, _) = Lane::start(LaneParts {
             inbox,
             shards: budgets.clone().into_iter().collect(),
             filters: filters
@@ -144,7 +146,7 @@ impl LaneSetup {
                 })
                 .collect(),
             adapter: (adapter, adapter_metrics),
-            writer,
+            outputs: Outputs::Stdio(writer),
             incoming: Some(incoming_out),
             commands,
             checkpoint: Arc::new(move |checkpoint| {
@@ -175,8 +177,8 @@ impl LaneSetup {
 /// A running lane. What a test sends between two waits comes to it at once.
 pub(crate) struct TestLane {
     pub(crate) output: Output,
-    pub(crate) incoming: mpsc::Sender<Item>,
-    pub(crate) commands: mpsc::Receiver<Command>,
+    pub(crate) incoming: mpsc::Sender<Incoming>,
+    pub(crate) commands: mpsc::Receiver<Claimed>,
     queue: Option<mpsc::Sender<Happening>>,
     sequences: BTreeMap<u32, u64>,
     budgets: BTreeMap<ShardId, Arc<Budget>>,
@@ -197,7 +199,7 @@ impl TestLane {
 
     /// Sends a command that belongs to another gateway.
     pub(crate) fn republish(&self, name: &str, payload: &str) {
-        self.send(Happening::Republish(event(0, 0, name, payload)));
+        self.send(Happening::Republish(event(0, 0, name, payload), Claim::unasked()));
     }
 
     fn send(&self, happening: Happening) {

@@ -58,7 +58,10 @@ async fn an_adapter_that_traps_in_open() {
 
 #[tokio::test]
 async fn a_name_that_is_neither_bundled_nor_a_file() {
-    let parts = ["`filter-evnts`", "neither a bundled component (broker-stdio, filter-events) nor a file"];
+    let parts = [
+        "`filter-evnts`",
+        "neither a bundled component (broker-amqp, broker-redis, broker-stdio, filter-events) nor a file",
+    ];
     assert_refused(check(&filter("filter-evnts")), &parts).await;
 }
 

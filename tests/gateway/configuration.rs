@@ -40,10 +40,13 @@ async fn an_unknown_broker_goes_to_stdout_with_a_loud_warning() {
 }
 
 #[tokio::test]
-async fn a_broker_without_an_adapter_is_an_error() {
+async fn redis_without_an_address_is_an_error_that_names_key_and_variable() {
     let simulator = quiet().await;
-    let error = setup(&simulator).variable("BROKER_TYPE", "amqp").failure().await;
-    assert!(error.contains("broker.type = \"amqp\" is known, but this version has no adapter for it"), "{error}");
+    for (key, variable) in [("broker.type", "BROKER_TYPE"), ("shard_store.type", "SHARD_STORE_TYPE")] {
+        let error = setup(&simulator).variable(variable, "redis").failure().await;
+        let told = format!("environment variable {variable}: {key} = \"redis\" needs the address of a Redis server");
+        assert!(error.contains(&told) && error.contains("redis.urls or the environment variable REDIS_URL"), "{error}");
+    }
 }
 
 #[tokio::test]

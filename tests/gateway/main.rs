@@ -12,6 +12,7 @@ mod demo;
 mod drain;
 mod hostile_payloads;
 mod metrics;
+mod redis_store;
 mod refusals;
 mod rest;
 mod restart;

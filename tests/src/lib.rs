@@ -4,16 +4,27 @@
 //! A test starts a simulated Discord ([`gateway_simulator`]) and the real binary ([`Setup`]), and waits for what it expects:
 //! an event on STDOUT, a line in the log, an entry in the simulator's journal. Nothing sleeps.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on fails"
+)]
 
 mod figures;
 mod guests;
+mod log;
 mod msgpack;
 mod process;
+mod script;
+mod servers;
 mod setup;
 
 pub use figures::{Answer, Figures};
-pub use guests::guest;
+pub use guests::{example, guest};
 pub use msgpack::Msgpack;
 pub use process::{Event, Gateway, PATIENCE};
+pub use script::{Brokers, Received, Script};
+pub use servers::{RabbitMq, RabbitMqOptions, Redis, RedisCluster, RedisOptions, VirtualHost};
 pub use setup::Setup;

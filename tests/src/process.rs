@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::process::ExitStatus;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -10,8 +10,10 @@ use serde_json::value::RawValue;
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use tokio::time::timeout;
+
+use crate::log::Log;
 
 /// How long anything may take before the test fails. Generous: the machine may be busy.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -34,8 +36,7 @@ pub struct Gateway {
     /// Until it is read, closed or taken.
     stdout: Option<ChildStdout>,
     lines: mpsc::UnboundedReceiver<String>,
-    log: Arc<Mutex<Vec<String>>>,
-    log_length: watch::Receiver<usize>,
+    log: Log,
     /// It works there.
     _home: Arc<TempDir>,
 }
@@ -43,19 +44,16 @@ pub struct Gateway {
 impl Gateway {
     pub(crate) fn new(command: &mut Command, home: Arc<TempDir>) -> Self {
         let mut child = command.kill_on_drop(true).spawn().expect("the gateway cannot be started");
-        let log = Arc::new(Mutex::new(Vec::new()));
-        let (grown, log_length) = watch::channel(0);
+        let (writer, log) = Log::new();
         let stderr = child.stderr.take().unwrap();
-        let target = Arc::clone(&log);
         tokio::spawn(async move {
             let mut reader = BufReader::new(stderr).lines();
             while let Ok(Some(line)) = reader.next_line().await {
-                target.lock().unwrap().push(line);
-                grown.send_modify(|length| *length += 1);
+                writer.push(line);
             }
         });
         let (_, lines) = unbounded();
-        Self { stdin: child.stdin.take(), stdout: child.stdout.take(), child, lines, log, log_length, _home: home }
+        Self { stdin: child.stdin.take(), stdout: child.stdout.take(), child, lines, log, _home: home }
     }
 
     /// Begins to read STDOUT, if the gateway was started without a reader.
@@ -147,33 +145,22 @@ impl Gateway {
     }
 
     /// Waits until a line of its log holds `part`, and answers with the line.
-    pub async fn logged(&mut self, part: &str) -> String {
-        let find = async {
-            loop {
-                let found = self.log.lock().unwrap().iter().find(|line| line.contains(part)).cloned();
-                if let Some(line) = found {
-                    return Some(line);
-                }
-                // The log is complete when it cannot grow any more.
-                self.log_length.changed().await.ok()?;
-            }
-        };
-        match timeout(PATIENCE, find).await {
-            Ok(Some(line)) => line,
-            _ => panic!("{part:?} was not logged. The log:\n{}", self.log()),
+    pub async fn logged(&self, part: &str) -> String {
+        match self.log.find(part).await {
+            Some(line) => line,
+            None => panic!("{part:?} was not logged. The log:\n{}", self.log()),
         }
     }
 
     /// The log so far.
     #[must_use]
     pub fn log(&self) -> String {
-        self.log.lock().unwrap().join("\n")
+        self.log.text()
     }
 
     /// The log of a gateway that has ended.
-    pub async fn whole_log(&mut self) -> String {
-        let ends = async { while self.log_length.changed().await.is_ok() {} };
-        timeout(PATIENCE, ends).await.expect("the log does not end");
+    pub async fn whole_log(&self) -> String {
+        self.log.end().await;
         self.log()
     }
 

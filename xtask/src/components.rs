@@ -1,4 +1,4 @@
-//! Builds the bundled components and shows what they import.
+//! Builds the bundled components and the examples, and shows what they import.
 
 use std::path::Path;
 
@@ -7,11 +7,16 @@ use wasmparser::{Parser, Payload};
 
 use crate::setup;
 
-/// Prints the name, size and imports of each bundled component.
+/// The folder of the examples, each a project by itself.
+pub(crate) const EXAMPLES: &str = "components/examples/rust";
+
+/// Prints the name, size and imports of each bundled component, and of each example.
 pub(crate) fn list(workspace: &Path) -> Result<()> {
     let toolchain = setup::set_up(workspace)?;
     let target = workspace.join("target").join("components");
-    for guest in guest_build::build(&toolchain, &workspace.join("components"), &target)? {
+    let bundled = guest_build::build(&toolchain, &workspace.join("components"), &target)?;
+    let examples = guest_build::build_projects(&toolchain, &workspace.join(EXAMPLES), &target)?;
+    for guest in bundled.into_iter().chain(examples) {
         let bytes = std::fs::read(&guest.component)?;
         println!("{} ({} bytes)", guest.name, bytes.len());
         for import in imports(&bytes).with_context(|| format!("{} is no component", guest.component.display()))? {

@@ -10,7 +10,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 
-use crate::cargo::cargo;
+use crate::cargo::{Cargo, cargo};
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -49,11 +49,14 @@ fn demo(workspace: &Path, arguments: &[String]) -> Result<()> {
 
 fn test(workspace: &Path, arguments: &[String]) -> Result<()> {
     setup::set_up(workspace)?;
-    setup::clients::install();
+    setup::programs::install();
     // Tests of other crates run the gateway itself, which cargo would not build for them.
     cargo(workspace, &["build", "--locked", "--package", "spectacles-gateway"]).run()?;
     cargo(workspace, &["test", "--locked", "--workspace"]).args(arguments).run()?;
-    cargo(&workspace.join("components"), &["test", "--locked", "--workspace"]).args(arguments).run()
+    for folder in component_projects(workspace)? {
+        component_cargo(workspace, &folder, &["test", "--locked", "--workspace"]).args(arguments).run()?;
+    }
+    Ok(())
 }
 
 fn bench(workspace: &Path, arguments: &[String]) -> Result<()> {
@@ -72,19 +75,43 @@ fn bench(workspace: &Path, arguments: &[String]) -> Result<()> {
 }
 
 fn lint(workspace: &Path) -> Result<()> {
-    let components = workspace.join("components");
-    for folder in [workspace, &components, &workspace.join("tests/guests")] {
+    let components = component_projects(workspace)?;
+    for folder in
+        [workspace, &workspace.join("tests/guests")].into_iter().chain(components.iter().map(PathBuf::as_path))
+    {
         cargo(folder, &["fmt", "--all", "--check"]).run()?;
     }
     features::check(workspace)?;
-    setup::set_up(workspace)?;
-    for folder in [&components, workspace] {
-        cargo(folder, &["clippy", "--locked", "--workspace", "--all-targets", "--", "-Dwarnings"]).run()?;
-        cargo(folder, &["doc", "--locked", "--workspace", "--no-deps", "--document-private-items"])
-            .env("RUSTDOCFLAGS", "-Dwarnings")
-            .run()?;
+    let toolchain = setup::set_up_clippy(workspace)?;
+    // For the target that guests are built for. The components' tests run here, and are checked for this machine below.
+    let guests = workspace.join("tests/guests");
+    guest_build::lint(&toolchain, &guests, &workspace.join("target/test-guests"))?;
+    for folder in &components {
+        guest_build::lint(&toolchain, folder, &workspace.join("target/components"))?;
+        lint_code(|arguments| component_cargo(workspace, folder, arguments))?;
     }
-    Ok(())
+    lint_code(|arguments| cargo(workspace, arguments))
+}
+
+fn lint_code(cargo: impl Fn(&[&str]) -> Cargo) -> Result<()> {
+    cargo(&["clippy", "--locked", "--workspace", "--all-targets", "--", "-Dwarnings"]).run()?;
+    cargo(&["doc", "--locked", "--workspace", "--no-deps", "--document-private-items"])
+        .env("RUSTDOCFLAGS", "-Dwarnings")
+        .run()
+}
+
+/// The workspace of the bundled components, and each example.
+fn component_projects(workspace: &Path) -> Result<Vec<PathBuf>> {
+    let mut projects = vec![workspace.join("components")];
+    projects.extend(guest_build::crates(&workspace.join(components::EXAMPLES))?);
+    Ok(projects)
+}
+
+/// Cargo for one of these, on this machine's own target. They share what they build.
+fn component_cargo(workspace: &Path, project: &Path, arguments: &[&str]) -> Cargo {
+    let target =
+        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace.join("components/target"), PathBuf::from);
+    cargo(project, arguments).env("CARGO_TARGET_DIR", target)
 }
 
 const HELP: &str = "\
@@ -94,7 +121,7 @@ Usage: cargo xtask <command>
   test [arguments]   run all tests
   lint               check formatting, features, clippy and rustdoc; warnings are errors
   bench [events]     measure what an event costs, in a release build
-  components         build the bundled components, and show their sizes and imports
+  components         build the bundled components and the examples, and show their sizes and imports
   setup              install what building the components needs (the others do it too)
 
 Arguments of `demo` go to `gateway demo`, those of `test` to `cargo test`.";

@@ -1,8 +1,8 @@
 //! Brings what building the components needs.
 
 mod apt;
-pub(crate) mod clients;
 mod debian;
+pub(crate) mod programs;
 mod rustup;
 
 use std::fs::{self, File};
@@ -24,13 +24,24 @@ pub(crate) fn set_up(workspace: &Path) -> Result<Toolchain> {
         return Ok(toolchain);
     }
     let Err(by_rustup) = rustup::add_target(workspace) else { return Ok(Toolchain::find(workspace)?) };
-    eprintln!("rustup cannot bring {TARGET} ({by_rustup:#}); unpacking Debian's compiler instead");
+    eprintln!("rustup cannot bring {TARGET} ({by_rustup:#}); unpacking Debian's compiler instead (140 MB)");
     let Err(by_debian) = debian::unpack(&compiler) else { return Ok(Toolchain::find(workspace)?) };
     bail!(
         "the WebAssembly target {TARGET} is missing and could not be installed\n  by rustup: {by_rustup:#}\n  from \
          Debian's packages: {by_debian:#}\nInstall it for your Rust toolchain (`rustup target add {TARGET}`, or the \
          package of your distribution), then run this command again."
     )
+}
+
+/// [`set_up`], and clippy for guests: where they are built with Debian's compiler, Debian's own. The Rust toolchain's
+/// clippy would need a standard library for the target that its own version has built.
+pub(crate) fn set_up_clippy(workspace: &Path) -> Result<Toolchain> {
+    let toolchain = set_up(workspace)?;
+    if let Some(compiler) = toolchain.debian() {
+        let _lock = lock(&compiler.folder().with_extension("lock"))?;
+        debian::add_clippy(compiler).context("cannot bring the clippy of Debian's compiler")?;
+    }
+    Ok(toolchain)
 }
 
 fn find(workspace: &Path) -> Result<Option<Toolchain>> {

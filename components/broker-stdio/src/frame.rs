@@ -2,23 +2,41 @@
 
 use msgpack_scan::push_string_head;
 
-/// Writes what stands before the payload in a JSON frame.
-pub(crate) fn begin_json(out: &mut Vec<u8>, name: &str) {
-    out.extend_from_slice(b"{\"event\":\"");
-    push_escaped(out, name);
-    out.extend_from_slice(b"\",\"data\":");
+use crate::bindings::spectacles::gateway::content::PayloadForm;
+use spectacles_adapter::Encoding;
+
+/// Writes what stands before the payload of an event.
+pub(crate) fn begin(out: &mut Vec<u8>, encoding: Encoding, name: &str) {
+    match encoding {
+        Encoding::Json => {
+            out.extend_from_slice(b"{\"event\":\"");
+            push_escaped(out, name);
+            out.extend_from_slice(b"\",\"data\":");
+        }
+        Encoding::Msgpack | Encoding::MsgpackObject => {
+            out.extend_from_slice(b"\x82\xa5event");
+            push_string_head(out, u32::try_from(name.len()).unwrap_or(u32::MAX));
+            out.extend_from_slice(name.as_bytes());
+            out.extend_from_slice(b"\xa4data");
+        }
+    }
 }
 
-/// What stands after the payload in a JSON frame.
-pub(crate) const END_OF_JSON: &[u8] = b"}\n";
+/// How the payload is written.
+pub(crate) fn payload_form(encoding: Encoding) -> PayloadForm {
+    match encoding {
+        Encoding::Json => PayloadForm::SingleLine,
+        Encoding::Msgpack => PayloadForm::MsgpackString,
+        Encoding::MsgpackObject => PayloadForm::MsgpackObject,
+    }
+}
 
-/// Writes what stands before the payload in a MessagePack frame. Nothing stands after it.
-pub(crate) fn begin_msgpack(out: &mut Vec<u8>, name: &str, payload_size: u32) {
-    out.extend_from_slice(b"\x82\xa5event");
-    push_string_head(out, u32::try_from(name.len()).unwrap_or(u32::MAX));
-    out.extend_from_slice(name.as_bytes());
-    out.extend_from_slice(b"\xa4data");
-    push_string_head(out, payload_size);
+/// What stands after the payload.
+pub(crate) fn end(encoding: Encoding) -> &'static [u8] {
+    match encoding {
+        Encoding::Json => b"}\n",
+        Encoding::Msgpack | Encoding::MsgpackObject => b"",
+    }
 }
 
 fn push_escaped(out: &mut Vec<u8>, text: &str) {
@@ -42,15 +60,16 @@ mod tests {
 
     fn json(name: &str, payload: &str) -> String {
         let mut frame = Vec::new();
-        begin_json(&mut frame, name);
+        begin(&mut frame, Encoding::Json, name);
         frame.extend_from_slice(payload.as_bytes());
-        frame.extend_from_slice(END_OF_JSON);
+        frame.extend_from_slice(end(Encoding::Json));
         String::from_utf8(frame).unwrap()
     }
 
     #[test]
     fn a_json_frame_is_one_line_with_the_payload_as_it_is() {
         assert_eq!(json("READY", r#"{"v": 1e3}"#), "{\"event\":\"READY\",\"data\":{\"v\": 1e3}}\n");
+        assert_eq!(payload_form(Encoding::Json), PayloadForm::SingleLine);
     }
 
     #[test]
@@ -63,23 +82,21 @@ mod tests {
     }
 
     #[test]
-    fn a_msgpack_frame_is_a_map_of_two_strings() {
-        let mut frame = Vec::new();
-        begin_msgpack(&mut frame, "READY", 4);
-        assert_eq!(frame, b"\x82\xa5event\xa5READY\xa4data\xa4");
+    fn a_msgpack_frame_is_a_map_of_the_name_and_the_payload_in_its_form() {
+        for (encoding, form) in
+            [(Encoding::Msgpack, PayloadForm::MsgpackString), (Encoding::MsgpackObject, PayloadForm::MsgpackObject)]
+        {
+            let mut frame = Vec::new();
+            begin(&mut frame, encoding, "READY");
+            assert_eq!(frame, b"\x82\xa5event\xa5READY\xa4data");
+            assert_eq!((payload_form(encoding), end(encoding)), (form, &b""[..]));
+        }
     }
 
     #[test]
-    fn msgpack_heads_follow_the_length() {
-        let head = |size| {
-            let mut frame = Vec::new();
-            begin_msgpack(&mut frame, &"N".repeat(32), size);
-            frame.split_off(b"\x82\xa5event\xda\x00\x20".len() + 32 + b"\xa4data".len())
-        };
-        assert_eq!(head(31), [0xbf]);
-        assert_eq!(head(32), [0xda, 0, 32]);
-        assert_eq!(head(256), [0xda, 1, 0]);
-        assert_eq!(head(65_535), [0xda, 0xff, 0xff]);
-        assert_eq!(head(65_536), [0xdb, 0, 1, 0, 0]);
+    fn the_head_of_a_long_name_follows_its_length() {
+        let mut frame = Vec::new();
+        begin(&mut frame, Encoding::Msgpack, &"N".repeat(32));
+        assert!(frame.starts_with(b"\x82\xa5event\xda\x00\x20NN"));
     }
 }

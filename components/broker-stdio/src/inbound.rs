@@ -68,27 +68,6 @@ impl<'a> Inbound<'a> {
     }
 }
 
-/// Where a command is to go.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Target {
-    /// To the shard of the guild that it names.
-    Guild,
-    /// To the shard of this number.
-    Shard(u32),
-}
-
-impl Target {
-    /// The target that an event's name stands for. `None` if the name means no command.
-    pub(crate) fn of(event: &str) -> Option<Self> {
-        match event {
-            "SEND" => Some(Self::Guild),
-            // The standard library's reader would take a sign.
-            _ if event.bytes().all(|byte| byte.is_ascii_digit()) => event.parse().ok().map(Self::Shard),
-            _ => None,
-        }
-    }
-}
-
 /// Why a message is not understood.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct InvalidMessage(String);

@@ -1,9 +1,8 @@
 //! The broker adapter for standard streams: events go out on STDOUT, commands come in on STDIN.
 //!
-//! Configuration: the `[broker]` table, of which it reads `encoding`: `"json"` (the default) or `"msgpack"`.
+//! Configuration: the `[broker]` table, of which it reads `encoding`. It has no keys of its own.
 
 mod bindings;
-mod encoding;
 mod frame;
 mod inbound;
 
@@ -11,10 +10,9 @@ use std::cell::Cell;
 
 use bindings::exports::spectacles::gateway::adapter::{Command, Error, Event, Guest, Message};
 use bindings::spectacles::gateway::log::{self, Level};
-use bindings::spectacles::gateway::payloads;
-use bindings::spectacles::gateway::stdio::{self, PayloadForm};
-use encoding::Encoding;
-use inbound::{Inbound, Target};
+use bindings::spectacles::gateway::stdio;
+use inbound::Inbound;
+use spectacles_adapter::{Encoding, Settings, Target};
 
 struct Adapter;
 
@@ -22,25 +20,18 @@ bindings::export!(Adapter with_types_in bindings);
 
 impl Guest for Adapter {
     fn open(config: String) -> Result<(), Error> {
-        ENCODING.set(Encoding::parse(&config).map_err(Error::InvalidConfiguration)?);
+        ENCODING.set(configure(&config).map_err(Error::InvalidConfiguration)?);
         Ok(())
     }
 
     fn publish(events: Vec<Event>) -> Result<(), Error> {
         let encoding = ENCODING.get();
+        let (form, after) = (frame::payload_form(encoding), frame::end(encoding));
         let mut before = Vec::new();
         for (index, event) in (0..).zip(&events) {
             before.clear();
-            match encoding {
-                Encoding::Json => {
-                    frame::begin_json(&mut before, &event.name);
-                    stdio::write(index, &before, PayloadForm::SingleLine, frame::END_OF_JSON);
-                }
-                Encoding::MessagePack => {
-                    frame::begin_msgpack(&mut before, &event.name, payloads::size(index));
-                    stdio::write(index, &before, PayloadForm::Verbatim, &[]);
-                }
-            }
+            frame::begin(&mut before, encoding, &event.name);
+            stdio::write(index, &before, form, after);
         }
         Ok(())
     }
@@ -66,6 +57,35 @@ impl Guest for Adapter {
     fn close() {}
 }
 
+fn configure(config: &str) -> Result<Encoding, String> {
+    let mut settings = Settings::parse(config)?;
+    settings.own()?.finish()?;
+    settings.encoding()
+}
+
 thread_local! {
     static ENCODING: Cell<Encoding> = const { Cell::new(Encoding::Json) };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_encoding_is_that_of_the_broker() {
+        assert_eq!(
+            configure(r#"{"type": "stdio", "group": "gateway", "message_timeout_ms": 120}"#),
+            Ok(Encoding::Json)
+        );
+        assert_eq!(configure(r#"{"encoding": "msgpack", "config": {}}"#), Ok(Encoding::Msgpack));
+    }
+
+    #[test]
+    fn a_configuration_that_cannot_be_used_is_refused_with_its_key() {
+        for (config, key) in
+            [(r#"{"encoding": "bson"}"#, "`broker.encoding`"), (r#"{"config": {"x": 1}}"#, "`broker.config.x`")]
+        {
+            assert!(configure(config).unwrap_err().contains(key), "{config}");
+        }
+    }
 }

@@ -48,6 +48,18 @@ impl Command {
         Ok(Self { token, opcode, text })
     }
 
+    /// A command that [`Action::Send`](crate::Action::Send) gave out, as it was.
+    #[must_use]
+    pub fn restored(token: u64, opcode: u64, text: String) -> Self {
+        Self { token, opcode, text }
+    }
+
+    /// The same with another token.
+    #[must_use]
+    pub fn with_token(self, token: u64) -> Self {
+        Self { token, ..self }
+    }
+
     /// The driver's own number for it.
     #[must_use]
     pub fn token(&self) -> u64 {

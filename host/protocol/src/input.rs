@@ -23,6 +23,8 @@ pub enum Input<'a> {
     IdentifyGranted,
     /// Something to send; see [`Shard::wants_command`](crate::Shard::wants_command).
     Command(Command),
+    /// A command of [`Action::Send`](crate::Action::Send) that a lost connection did not take: it is the next to be sent.
+    Unsent(Command),
     /// Nothing is read from the socket for now. Heartbeats go on, but a missing answer is nobody's fault.
     ReadingPaused,
     /// The socket is read again.

@@ -89,6 +89,7 @@ impl Shard {
             Input::Closed(code) => self.closed(now, code),
             Input::IdentifyGranted => self.identify(now),
             Input::Command(command) => self.queue(command),
+            Input::Unsent(command) => self.queue_first(command),
             Input::ReadingPaused => self.is_reading_paused = true,
             Input::ReadingResumed => self.resume_reading(now),
             Input::Timeout => self.run_timers(now),

@@ -4,7 +4,7 @@ mod peer;
 
 use std::time::{Duration, Instant};
 
-use gateway_protocol::{Action, Command, Purpose, ReconnectCause};
+use gateway_protocol::{Action, Command, Input, Purpose, ReconnectCause};
 use peer::{Peer, cause, commands, seconds, sent};
 
 fn request_members(peer: &mut Peer, token: u64, nonce: &str) -> Vec<Action> {
@@ -50,6 +50,28 @@ fn a_full_queue_refuses() {
     }
     assert_eq!(peer.command(1000), [Action::CommandRefused(1000)]);
     assert_eq!(commands(&peer.resumed("101")).len() as u64, token);
+}
+
+#[test]
+fn what_a_lost_connection_did_not_take_is_sent_first_and_in_order_on_the_next_one() {
+    let mut peer = Peer::active();
+    let lost: Vec<_> = [1, 2].into_iter().flat_map(|token| peer.command(token)).collect();
+    peer.close(1006);
+    peer.command(3);
+    for action in lost.into_iter().rev() {
+        let Action::Send { opcode, text, purpose: Purpose::Command(token) } = action else { panic!("{action:?}") };
+        peer.input(Input::Unsent(Command::restored(token, opcode, text.into_string())));
+    }
+    peer.open();
+    assert_eq!(commands(&peer.resumed("101")), [1, 2, 3]);
+}
+
+#[test]
+fn a_shard_that_has_ended_gives_unsent_commands_back() {
+    let mut peer = Peer::active();
+    peer.close(4004);
+    let command = Command::restored(7, 3, r#"{"op":3,"d":null}"#.to_owned());
+    assert_eq!(peer.input(Input::Unsent(command)), [Action::CommandRefused(7)]);
 }
 
 #[test]

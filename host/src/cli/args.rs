@@ -6,7 +6,10 @@ use std::path::PathBuf;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use clap::{Args, Parser, Subcommand};
+use gateway_simulator::Fault;
 
+use super::fault;
+pub use super::world::World;
 use crate::config::{Choice as _, Flags, LogLevel};
 
 /// Reads the Discord gateway and publishes its events to a message broker.
@@ -83,6 +86,12 @@ pub struct SimulateArguments {
     /// What it does.
     #[command(flatten)]
     pub traffic: Traffic,
+    /// What it is like.
+    #[command(flatten)]
+    pub world: World,
+    /// What goes wrong; can be repeated [--help lists all]
+    #[arg(long = "fault", value_name = "FAULT", help_heading = "Faults", value_parser = fault::parse, long_help = fault::help())]
+    pub faults: Vec<Fault>,
 }
 
 /// What the simulated Discord sends.
@@ -130,6 +139,8 @@ const EXAMPLES: &str = "Examples:
   Develop a bot against a simulated Discord of four shards:
     gateway simulate --shards 4
     DISCORD_API_PROTOCOL=http DISCORD_API_HOST=127.0.0.1:8484 DISCORD_TOKEN=any DISCORD_EVENTS='*' gateway
+  See how it bears a connection that breaks after every 50 events, and sessions that cannot be resumed:
+    gateway simulate --fault drop,every=50 --fault resume=invalid-session
 
 Events go to STDOUT, the log goes to STDERR.
 Exit codes: 0 after an orderly end, 1 after an error, 2 for a wrong command line.";
@@ -188,6 +199,8 @@ mod tests {
             ("gateway chek", ErrorKind::InvalidSubcommand, "check"),
             ("gateway demo --events 0", ErrorKind::ValueValidation, "0"),
             ("gateway simulate --listen 8484", ErrorKind::ValueValidation, "8484"),
+            ("gateway simulate --fault reconect", ErrorKind::ValueValidation, "did you mean \"reconnect\"?"),
+            ("gateway simulate --heartbeat-interval 1ms", ErrorKind::ValueValidation, "is shorter than 1s"),
         ] {
             let error = parse(line).unwrap_err();
             assert_eq!((error.kind(), error.exit_code()), (kind, 2), "{line}: {error}");
@@ -200,10 +213,12 @@ mod tests {
         let demo = parse("gateway demo -events 20 --shards 2 --rate 100 --seed 7").unwrap().command;
         let traffic = Traffic { shards: 2, rate: 100, seed: Some(7) };
         assert_eq!(demo, Some(Command::Demo(DemoArguments { events: Some(20), traffic })));
-        let simulate = parse("gateway simulate --listen [::1]:0 --tls").unwrap().command;
-        let traffic = Traffic { shards: 1, rate: 10, seed: None };
-        let listen = "[::1]:0".parse().unwrap();
-        assert_eq!(simulate, Some(Command::Simulate(SimulateArguments { listen, tls: true, traffic })));
+        let simulate =
+            parse("gateway simulate --listen [::1]:0 --tls --guilds 3 --fault drop --fault no-acks").unwrap();
+        let Some(Command::Simulate(simulate)) = simulate.command else { panic!("{simulate:?}") };
+        assert_eq!((simulate.listen, simulate.tls), ("[::1]:0".parse().unwrap(), true));
+        assert_eq!(simulate.traffic, Traffic { shards: 1, rate: 10, seed: None });
+        assert_eq!((simulate.world.guilds, simulate.faults.len()), (3, 2));
         assert_eq!(parse("gateway check").unwrap().command, Some(Command::Check));
     }
 

@@ -17,7 +17,7 @@ pub(super) fn run(flags: &Flags) -> anyhow::Result<()> {
     }
     crate::run::check(&loaded.config)?;
     let components = Components::prepare(&loaded.config, &Metrics::new()?.guests())?;
-    process::block_on(components.try_start())?;
+    process::block_on(components.try_start(&loaded.config))?;
     writeln!(output, "{}", loaded.config.effective())?;
     let filters: Vec<_> = components.filters.iter().map(|(filter, _)| filter.name().as_ref()).collect();
     writeln!(output, "# way of an event: Discord -> {} -> {}", filters.join(" -> "), components.adapter.name())?;

@@ -3,9 +3,11 @@
 pub mod args;
 mod check;
 mod demo;
+mod fault;
 mod process;
 mod run;
 mod simulate;
+mod world;
 
 use std::process::ExitCode;
 

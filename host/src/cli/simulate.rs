@@ -21,9 +21,11 @@ pub(super) fn run(flags: &Flags, arguments: &SimulateArguments) -> anyhow::Resul
 async fn serve(arguments: &SimulateArguments) -> anyhow::Result<()> {
     let stop = CancellationToken::new();
     let signals = tokio::spawn(signals::watch(stop.clone())?);
-    let options = Options { listen: arguments.listen, tls: arguments.tls, ..options(&arguments.traffic) };
+    let options = arguments.world.apply(options(&arguments.traffic));
+    let options = Options { listen: arguments.listen, tls: arguments.tls, ..options };
     let simulator =
         Simulator::start(options).await.with_context(|| format!("cannot listen on {}", arguments.listen))?;
+    arguments.faults.iter().for_each(|fault| simulator.control().fault(fault.clone()));
     let (scheme, host) = (simulator.api_scheme(), simulator.api_host());
     let mut output = std::io::stdout();
     writeln!(output, "Discord is simulated on {scheme}://{host}/api. Any token is valid. A gateway connects with")?;

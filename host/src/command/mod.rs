@@ -4,11 +4,15 @@
 //! work ends as a [`Refusal`].
 
 mod body;
+mod claimed;
 mod packet;
+mod ready;
 mod refusal;
 mod route;
 mod transcode;
 
+pub use claimed::{Claimed, ClaimedPacket};
 pub use packet::{GuildCommand, Packet};
+pub use ready::ReadyShards;
 pub use refusal::Refusal;
 pub use route::{Route, Router};

@@ -29,16 +29,16 @@ impl Packet {
         self.0.text()
     }
 
-    /// For the shard that sends it.
+    /// For the shard that sends it: `token` comes back when it is sent or refused.
     #[must_use]
-    pub fn into_command(self) -> Command {
-        self.0
+    pub fn into_command(self, token: u64) -> Command {
+        self.0.with_token(token)
     }
 
     fn from_json(text: &[u8], what: &'static str) -> Result<Self, Refusal> {
         let Members { op, d } = object(text, what)?;
         let opcode = op.ok_or(Refusal::NoOpcode)?.get().parse().map_err(|_| Refusal::Opcode)?;
-        Ok(Self(Command::new(TOKEN, opcode, d.map_or("null", RawValue::get))?))
+        Ok(Self(Command::new(UNSET, opcode, d.map_or("null", RawValue::get))?))
     }
 }
 
@@ -98,8 +98,8 @@ fn snowflake(json: &RawValue) -> Result<u64, Refusal> {
 #[derive(Deserialize)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
-/// Nobody asks what became of a single command.
-const TOKEN: u64 = 0;
+/// The shard that sends it sets the token.
+const UNSET: u64 = 0;
 
 #[cfg(test)]
 mod tests;

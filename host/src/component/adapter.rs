@@ -9,29 +9,30 @@ use super::loader::{Role, Source};
 use super::sandbox::{Environment, Sandbox, guarded};
 use super::{CallError, LoadError, event_record};
 use crate::capability::Capabilities;
+use crate::config::BrokerType;
 
-/// A broker adapter, ready to be instantiated in every lane.
+/// The code of a broker adapter, compiled and checked.
 #[derive(Clone)]
-pub struct Adapter {
+pub struct AdapterCode {
     name: Arc<str>,
     pre: BrokerPre<super::state::InstanceState>,
-    config: Arc<str>,
     environment: Environment,
 }
 
-impl Adapter {
-    /// Compiles the component and checks that it is an adapter. `config` is the JSON object that its `open` gets.
+impl AdapterCode {
+    /// Compiles the component and checks that it is an adapter, and imports no capability that it is not granted.
     ///
     /// # Errors
     /// See [`LoadError`].
-    pub fn prepare(source: &Source, config: &serde_json::Value, environment: Environment) -> Result<Self, LoadError> {
-        let pre = source.prepare(&environment.engine, Role::Adapter)?;
+    pub fn prepare(source: &Source, granted: BrokerType, environment: Environment) -> Result<Self, LoadError> {
+        let role = Role::Adapter(granted);
+        let pre = source.prepare(&environment.engine, role)?;
         let pre = BrokerPre::new(pre).map_err(|error| LoadError::OtherContract {
             name: source.name.to_string(),
-            world: Role::Adapter.world(),
+            world: role.world(),
             reason: format!("{error:#}"),
         })?;
-        Ok(Self { name: Arc::clone(&source.name), pre, config: config.to_string().into(), environment })
+        Ok(Self { name: Arc::clone(&source.name), pre, environment })
     }
 
     /// The component's name in logs and metrics.
@@ -40,15 +41,38 @@ impl Adapter {
         &self.name
     }
 
+    /// The adapter with the JSON object that its `open` gets.
+    #[must_use]
+    pub fn with_config(&self, config: &serde_json::Value) -> Adapter {
+        Adapter { code: self.clone(), config: config.to_string().into() }
+    }
+}
+
+/// A broker adapter, ready to be instantiated in every lane.
+#[derive(Clone)]
+pub struct Adapter {
+    code: AdapterCode,
+    config: Arc<str>,
+}
+
+impl Adapter {
+    /// The component's name in logs and metrics.
+    #[must_use]
+    pub fn name(&self) -> &Arc<str> {
+        self.code.name()
+    }
+
     /// Makes an instance with its own view of the capabilities, and lets it prepare its broker.
     ///
     /// # Errors
     /// If `open` fails or breaks a limit.
     pub async fn instantiate(&self, capabilities: Capabilities) -> Result<AdapterInstance, CallError> {
-        let mut sandbox = Sandbox::new(&self.name, &self.environment, capabilities);
-        let world: Broker = guarded!(sandbox, |store| self.pre.instantiate_async(store))?;
+        let mut sandbox = Sandbox::new(self.name(), &self.code.environment, capabilities);
+        let world: Broker = guarded!(sandbox, |store| self.code.pre.instantiate_async(store))?;
+        sandbox.store.data_mut().capabilities.opening = true;
         guarded!(sandbox, |store| world.spectacles_gateway_adapter().call_open(store, &self.config))?
             .map_err(CallError::Refused)?;
+        sandbox.store.data_mut().capabilities.opening = false;
         Ok(AdapterInstance { sandbox, world })
     }
 }

@@ -23,7 +23,19 @@ pub(super) mod filter_world {
 pub(super) mod broker_world {
     wasmtime::component::bindgen!({
         path: "../wit",
-        world: "broker",
+        // The capabilities, which are linked by hand, are left out.
+        inline: "
+            package spectacles:host;
+
+            world broker {
+                import spectacles:gateway/payloads@0.1.0;
+                import spectacles:gateway/log@0.1.0;
+                import spectacles:gateway/metrics@0.1.0;
+
+                export spectacles:gateway/adapter@0.1.0;
+            }
+        ",
+        world: "spectacles:host/broker",
         exports: { default: async },
         imports: { default: trappable },
         ownership: Borrowing { duplicate_if_necessary: true },

@@ -10,14 +10,15 @@ use super::engine::Engine;
 use super::state::{InstanceState, link_common};
 use super::{LoadError, bundled};
 use crate::capability;
+use crate::config::BrokerType;
 
 /// What a component is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
     /// The world `event-filter`.
     Filter,
-    /// The world `broker`.
-    Adapter,
+    /// The world `broker`, with the capability of that kind of broker.
+    Adapter(BrokerType),
 }
 
 impl Role {
@@ -26,15 +27,15 @@ impl Role {
     pub fn world(self) -> &'static str {
         match self {
             Self::Filter => "event-filter",
-            Self::Adapter => "broker",
+            Self::Adapter(_) => "broker",
         }
     }
 
     /// The interface that the world exports.
     fn export(self) -> &'static str {
         match self {
-            Self::Filter => "spectacles:gateway/filter@0.1.0",
-            Self::Adapter => "spectacles:gateway/adapter@0.1.0",
+            Self::Filter => FILTER,
+            Self::Adapter(_) => ADAPTER,
         }
     }
 
@@ -43,11 +44,14 @@ impl Role {
         link_common(&mut linker)?;
         match self {
             Self::Filter => {}
-            Self::Adapter => capability::link(&mut linker)?,
+            Self::Adapter(granted) => capability::link(&mut linker, granted)?,
         }
         Ok(linker)
     }
 }
+
+const FILTER: &str = "spectacles:gateway/filter@0.1.0";
+const ADAPTER: &str = "spectacles:gateway/adapter@0.1.0";
 
 /// A component's code, and the name that it goes by in logs and metrics.
 #[derive(Debug, Clone)]
@@ -80,10 +84,10 @@ impl Source {
     pub(super) fn prepare(&self, engine: &Engine, role: Role) -> Result<InstancePre<InstanceState>, LoadError> {
         let component = engine.compile(&self.bytes).map_err(|error| self.not_a_component(&error))?;
         if component.get_export_index(None, role.export()).is_none() {
-            let is_for = |other: Role| component.get_export_index(None, other.export()).is_some();
+            let exports = |interface| component.get_export_index(None, interface).is_some();
             let hint = match role {
-                Role::Filter if is_for(Role::Adapter) => ". It is a broker adapter: name it in `broker.component`",
-                Role::Adapter if is_for(Role::Filter) => ". It is a filter: name it in a [[filters]] table",
+                Role::Filter if exports(ADAPTER) => ". It is a broker adapter: name it in `broker.component`",
+                Role::Adapter(_) if exports(FILTER) => ". It is a filter: name it in a [[filters]] table",
                 _ => "",
             };
             return Err(LoadError::WrongWorld {

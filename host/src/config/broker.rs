@@ -6,11 +6,8 @@ use serde_json::{Value as Json, json};
 
 use super::choice::{BrokerType, Choice, Encoding};
 use super::component_config::{self, ComponentConfig};
-use super::error::{Place, Problem};
 use super::nearest::did_you_mean;
 use super::scope::Scope;
-use super::secret::SecretUrl;
-use super::value::{Given, Value};
 
 /// The broker and its adapter.
 #[derive(Debug, Clone, PartialEq)]
@@ -27,42 +24,39 @@ pub struct Broker {
     pub encoding: Encoding,
     /// How long an event may wait for its consumer: whole milliseconds, at least one.
     pub message_timeout: Duration,
+    /// Which commands are left out.
+    pub commands: CommandPolicy,
 }
 
 impl Broker {
-    /// What the adapter gets when it is opened: this table without anything secret.
+    /// What the adapter gets when it is opened: this table without anything secret, and which of the bot's `count` shards this
+    /// gateway runs.
     #[must_use]
-    pub fn component_config(&self) -> Json {
+    pub fn component_config(&self, count: u32, ids: &[u32]) -> Json {
         json!({
             "type": self.kind.name(),
             "group": self.group,
             "encoding": self.encoding.name(),
             "message_timeout_ms": u64::try_from(self.message_timeout.as_millis()).unwrap_or(u64::MAX),
+            "shards": { "count": count, "ids": ids },
             "config": self.config.expose(),
         })
     }
 }
 
-/// The AMQP server.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Amqp {
-    /// Its address, with user and password.
-    pub url: SecretUrl,
-}
-
-/// The Redis server or cluster.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Redis {
-    /// Addresses, with user and password; more than one is a cluster. Empty if none is configured.
-    pub urls: Vec<SecretUrl>,
-    /// Connections at a time.
-    pub pool_size: u32,
+/// Which commands from the broker are old, and are left out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CommandPolicy {
+    /// Older commands are left out, where the broker says how old they are; `None` for no limit.
+    pub greatest_age: Option<Duration>,
+    /// Whether those are left out that the broker has delivered before.
+    pub discard_redelivered: bool,
 }
 
 /// Reads `[broker]`.
 pub(super) fn read(scope: &mut Scope<'_>) -> Broker {
     let kind = read_type(scope);
-    let group = scope.text("broker.group", "a name").unwrap_or_else(|| "gateway".to_owned());
+    let group = read_group(scope).unwrap_or_else(|| "gateway".to_owned());
     let component = scope.text("broker.component", "the name of a bundled component, or the path of a file");
     let encoding = scope.choice("broker.encoding");
     Broker {
@@ -72,6 +66,7 @@ pub(super) fn read(scope: &mut Scope<'_>) -> Broker {
         group,
         encoding: encoding.unwrap_or(if kind == BrokerType::Redis { Encoding::Msgpack } else { Encoding::Json }),
         message_timeout: read_message_timeout(scope).unwrap_or(DEFAULT_MESSAGE_TIMEOUT),
+        commands: read_command_policy(scope),
     }
 }
 
@@ -87,15 +82,29 @@ fn read_type(scope: &mut Scope<'_>) -> BrokerType {
         );
         return BrokerType::Stdio;
     };
-    if !AVAILABLE.contains(&kind) {
-        let accepted = AVAILABLE.map(Choice::name).join(", ");
-        scope.refuse("broker.type", &given, "is known, but this version has no adapter for it", &accepted);
-    }
     kind
 }
 
-/// The brokers that this version has an adapter for.
-const AVAILABLE: [BrokerType; 1] = [BrokerType::Stdio];
+fn read_group(scope: &mut Scope<'_>) -> Option<String> {
+    let accepted = format!("a name of at most {LONGEST_GROUP} bytes without control characters");
+    let group = scope.text("broker.group", &accepted)?;
+    let fault = match group.len() {
+        _ if group.contains(char::is_control) => "has a control character in it".to_owned(),
+        length if length > LONGEST_GROUP => format!("has {length} bytes"),
+        _ => return Some(group),
+    };
+    let given = scope.given("broker.group")?;
+    scope.refuse("broker.group", &given, &fault, &accepted);
+    None
+}
+
+fn read_command_policy(scope: &mut Scope<'_>) -> CommandPolicy {
+    let age = scope.duration("broker.command_age", Duration::ZERO..=GREATEST_COMMAND_AGE);
+    CommandPolicy {
+        greatest_age: Some(age.unwrap_or(DEFAULT_COMMAND_AGE)).filter(|age| !age.is_zero()),
+        discard_redelivered: scope.boolean("broker.discard_redelivered").unwrap_or(false),
+    }
+}
 
 /// 0 means the default, as it always has.
 fn read_message_timeout(scope: &mut Scope<'_>) -> Option<Duration> {
@@ -109,55 +118,10 @@ fn read_message_timeout(scope: &mut Scope<'_>) -> Option<Duration> {
     u64::try_from(timeout.as_millis()).ok().map(Duration::from_millis)
 }
 
-/// Reads `[amqp]`.
-pub(super) fn read_amqp(scope: &mut Scope<'_>) -> Amqp {
-    let url = scope.secret("amqp.url", AMQP_ACCEPTED).unwrap_or_else(|| "amqp://localhost".to_owned());
-    if let Some(given) = scope.given("amqp.url").filter(|_| !has_scheme(&url, &["amqp", "amqps"])) {
-        scope.error(given.secret_problem("amqp.url", "is no AMQP address", AMQP_ACCEPTED));
-    }
-    Amqp { url: SecretUrl::new(url) }
-}
-
-/// Reads `[redis]`.
-pub(super) fn read_redis(scope: &mut Scope<'_>) -> Redis {
-    let (list, single) = (scope.given("redis.urls"), scope.given("redis.url"));
-    let given = match (list, single) {
-        (Some(list), Some(single)) if !matches!(list.place, Place::Variable(_)) => {
-            scope.error(Problem::at(&single.place, "redis.url and redis.urls are both given; remove redis.url"));
-            Some(list)
-        }
-        (list, single) => list.or(single),
-    };
-    let pool_size = scope.integer("redis.pool_size", 0..=1000, ", 0 for the default");
-    Redis {
-        urls: given.map_or_else(Vec::new, |given| read_urls(scope, &given)),
-        pool_size: pool_size.filter(|size| *size != 0).unwrap_or(5),
-    }
-}
-
-fn read_urls(scope: &mut Scope<'_>, given: &Given) -> Vec<SecretUrl> {
-    let entries = match &given.value {
-        Value::List(entries) => entries.as_slice(),
-        _ => std::slice::from_ref(given),
-    };
-    let mut urls = Vec::new();
-    for entry in entries {
-        match &entry.value {
-            Value::Text(url) if !url.contains("://") || has_scheme(url, &["redis", "rediss"]) => {
-                urls.push(SecretUrl::new(url.trim()));
-            }
-            _ => scope.error(entry.secret_problem("redis.urls", "has what is no Redis address", REDIS_ACCEPTED)),
-        }
-    }
-    urls
-}
-
-fn has_scheme(url: &str, schemes: &[&str]) -> bool {
-    url.split_once("://").is_some_and(|(scheme, rest)| !rest.is_empty() && schemes.contains(&scheme))
-}
-
 const DEFAULT_MESSAGE_TIMEOUT: Duration = Duration::from_secs(120);
 /// RabbitMQ takes no longer expiry than 32 bits of milliseconds.
 const LONGEST_MESSAGE_TIMEOUT: Duration = Duration::from_millis(u32::MAX as u64);
-const AMQP_ACCEPTED: &str = "amqp://[user:password@]host[:port][/virtual host], or amqps:// for TLS";
-const REDIS_ACCEPTED: &str = "host:port, or redis://[user:password@]host[:port][/database], or rediss:// for TLS";
+const DEFAULT_COMMAND_AGE: Duration = Duration::from_secs(5 * 60);
+const GREATEST_COMMAND_AGE: Duration = Duration::from_secs(365 * 24 * 3600);
+/// AMQP's names have at most 255 bytes, and a shard's queue is named `group:4294967295`.
+const LONGEST_GROUP: usize = 255 - ":4294967295".len();

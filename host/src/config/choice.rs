@@ -83,6 +83,20 @@ impl Choice for BrokerType {
         &[("stdio", Self::Stdio), ("amqp", Self::Amqp), ("redis", Self::Redis)];
 }
 
+/// What happens to a message that no queue of the AMQP server takes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Unroutable {
+    /// It is dropped: nobody wants such events, or they would have a queue for them.
+    #[default]
+    Drop,
+    /// It is kept as a dead letter.
+    DeadLetter,
+}
+
+impl Choice for Unroutable {
+    const ALL: &'static [(&'static str, Self)] = &[("drop", Self::Drop), ("dead-letter", Self::DeadLetter)];
+}
+
 /// How an event's payload is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Encoding {
@@ -171,6 +185,7 @@ mod tests {
         every_name_reads_as_its_value::<Compression>();
         every_name_reads_as_its_value::<Scheme>();
         every_name_reads_as_its_value::<BrokerType>();
+        every_name_reads_as_its_value::<Unroutable>();
         every_name_reads_as_its_value::<Encoding>();
         every_name_reads_as_its_value::<StoreType>();
         every_name_reads_as_its_value::<LogLevel>();

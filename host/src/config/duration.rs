@@ -9,7 +9,7 @@ type Nanoseconds = i64;
 ///
 /// # Errors
 /// Says what is wrong with the text, to stand after it: `has no unit`.
-pub(super) fn parse(text: &str) -> Result<Nanoseconds, String> {
+fn parse(text: &str) -> Result<Nanoseconds, String> {
     let (negative, mut rest) = match text.strip_prefix('-') {
         Some(rest) => (true, rest),
         None => (false, text.strip_prefix('+').unwrap_or(text)),
@@ -29,6 +29,14 @@ pub(super) fn parse(text: &str) -> Result<Nanoseconds, String> {
     // `LIMIT` is the size of the smallest number, which has no positive counterpart.
     let signed = if negative { 0i64.checked_sub_unsigned(total) } else { i64::try_from(total).ok() };
     signed.ok_or_else(too_large)
+}
+
+/// A duration that is not negative.
+///
+/// # Errors
+/// As those of [`parse`].
+pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
+    u64::try_from(parse(text)?).map(Duration::from_nanos).map_err(|_| "is negative".to_owned())
 }
 
 /// A duration as Go's `Duration.String` would write it, without the units that are zero.

@@ -1,5 +1,7 @@
 //! The configuration as TOML text: what holds in the end, and where each value comes from.
 
+use std::path::Path;
+
 use serde_json::Value as Json;
 
 use super::choice::Choice;
@@ -58,14 +60,22 @@ fn write_broker(text: &mut Writer<'_>) {
     text.entry("group", quoted(&config.broker.group));
     text.entry("message_timeout", quoted(&duration::format(config.broker.message_timeout)));
     text.entry("encoding", quoted(config.broker.encoding.name()));
+    let commands = config.broker.commands;
+    text.entry("command_age", quoted(&duration::format(commands.greatest_age.unwrap_or_default())));
+    text.entry("discard_redelivered", commands.discard_redelivered.to_string());
     text.entry("component", quoted(&config.broker.component));
     text.entry("config", toml(&config.broker.config.redacted()));
     text.begin("amqp");
     text.entry("url", quoted(&config.amqp.url.to_string()));
+    text.path("ca_file", config.amqp.ca_file.as_deref());
+    text.entry("unroutable", quoted(config.amqp.unroutable.name()));
     text.begin("redis");
     let origin = if config.origins.contains_key("redis.urls") { "redis.urls" } else { "redis.url" };
     text.entry_from("urls", list(config.redis.urls.iter().map(|url| quoted(&url.to_string()))), origin);
     text.entry("pool_size", config.redis.pool_size.to_string());
+    text.path("ca_file", config.redis.ca_file.as_deref());
+    text.begin("dead_letters");
+    text.path("path", config.dead_letters.path.as_deref());
 }
 
 fn write_service(text: &mut Writer<'_>) {
@@ -73,18 +83,14 @@ fn write_service(text: &mut Writer<'_>) {
     text.begin("shard_store");
     text.entry("type", quoted(config.shard_store.kind.name()));
     text.entry("prefix", quoted(&config.shard_store.prefix));
-    if let Some(path) = &config.shard_store.path {
-        text.entry("path", quoted(&path.to_string_lossy()));
-    }
+    text.path("path", config.shard_store.path.as_deref());
     text.begin("prometheus");
     text.entry("address", quoted(&config.prometheus.as_ref().map_or_else(String::new, |it| it.address.to_string())));
     if let Some(endpoint) = config.prometheus.as_ref().and_then(|prometheus| prometheus.endpoint.as_ref()) {
         text.entry("endpoint", quoted(endpoint));
     }
     text.begin("components");
-    if let Some(directory) = &config.components.cache_directory {
-        text.entry("cache_directory", quoted(&directory.to_string_lossy()));
-    }
+    text.path("cache_directory", config.components.cache_directory.as_deref());
     text.entry("memory", quoted(&size::format(config.components.memory as u64)));
     text.entry("timeout", quoted(&duration::format(config.components.timeout)));
     text.begin("lanes");
@@ -129,6 +135,13 @@ impl Writer<'_> {
     fn entry(&mut self, key: &str, value: impl AsRef<str>) {
         let origin = if self.table.is_empty() { key.to_owned() } else { format!("{}.{key}", self.table) };
         self.entry_from(key, value, &origin);
+    }
+
+    /// A path that is left out where there is none.
+    fn path(&mut self, key: &str, path: Option<&Path>) {
+        if let Some(path) = path {
+            self.entry(key, quoted(&path.to_string_lossy()));
+        }
     }
 
     fn entry_from(&mut self, key: &str, value: impl AsRef<str>, origin: &str) {

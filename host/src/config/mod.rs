@@ -4,6 +4,7 @@
 //! lists all. Everything that is wrong is reported at once, each with its place and what is accepted.
 
 mod broker;
+mod ca_file;
 mod choice;
 mod component_config;
 mod components;
@@ -20,6 +21,7 @@ mod presence;
 mod schema;
 mod scope;
 mod secret;
+mod servers;
 mod service;
 mod shards;
 mod size;
@@ -36,8 +38,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use broker::{Amqp, Broker, Redis};
-pub use choice::{BrokerType, Choice, Compression, Encoding, LogFormat, LogLevel, OnError, Scheme, StoreType};
+pub use broker::{Broker, CommandPolicy};
+pub use choice::{
+    BrokerType, Choice, Compression, Encoding, LogFormat, LogLevel, OnError, Scheme, StoreType, Unroutable,
+};
 pub use component_config::ComponentConfig;
 pub use components::{Components, FilterConfig};
 pub use discord::{Api, Events};
@@ -46,8 +50,12 @@ pub use error::{ConfigErrors, Place, Problem, Warning};
 pub use intents::Intents;
 pub use presence::Presence;
 pub use secret::{Secret, SecretUrl};
+pub use servers::{Amqp, DeadLetterConfig, Redis};
 pub use service::{Buffer, Limits, ListenAddress, Log, Prometheus, ShardStore};
 pub use shards::Shards;
+
+pub(crate) use duration::parse_duration;
+pub(crate) use nearest::did_you_mean;
 
 use error::Report;
 use file::Values;
@@ -78,6 +86,8 @@ pub struct Config {
     pub amqp: Amqp,
     /// The Redis server.
     pub redis: Redis,
+    /// Where messages are kept that the broker never takes.
+    pub dead_letters: DeadLetterConfig,
     /// Where sessions are kept.
     pub shard_store: ShardStore,
     /// Metrics and health; `None` for no listener.
@@ -206,6 +216,9 @@ fn resolve(flags: &Flags, values: Values, files: FileReader<'_>, report: &mut Re
     let mut scope = Scope::new("", values, report);
     let events = discord::read_events(&mut scope);
     let components = components::read(&mut scope);
+    let broker = broker::read(&mut scope);
+    let shard_store = service::read_shard_store(&mut scope);
+    servers::require_redis(&mut scope, &broker, &shard_store);
     Config {
         token: token::read(&mut scope, files, &mut origins),
         intents: discord::read_intents(&mut scope, &events),
@@ -215,10 +228,11 @@ fn resolve(flags: &Flags, values: Values, files: FileReader<'_>, report: &mut Re
         large_threshold: scope.integer("large_threshold", 50..=250_u8, ""),
         api: discord::read_api(&mut scope),
         shards: shards::read(&mut scope),
-        broker: broker::read(&mut scope),
-        amqp: broker::read_amqp(&mut scope),
-        redis: broker::read_redis(&mut scope),
-        shard_store: service::read_shard_store(&mut scope),
+        broker,
+        amqp: servers::read_amqp(&mut scope, files),
+        redis: servers::read_redis(&mut scope, files),
+        dead_letters: servers::read_dead_letters(&mut scope),
+        shard_store,
         prometheus: service::read_prometheus(&mut scope),
         filters: components::read_filters(&mut scope, &components),
         components,

@@ -25,8 +25,13 @@ fn read(key: &Key, variable: &'static str, environment: &dyn Environment, report
     };
     let value = match key.form {
         Form::Text | Form::FileOnly => Value::Text(text),
-        // What is no number is kept, and refused where the number is needed.
+        // What is no number or boolean is kept, and refused where it is needed.
         Form::Integer => text.trim().parse().map_or(Value::Text(text), Value::Integer),
+        Form::Boolean => match text.trim().to_lowercase().as_str() {
+            "true" | "1" => Value::Boolean(true),
+            "false" | "0" => Value::Boolean(false),
+            _ => Value::Text(text),
+        },
         Form::List => Value::List(split(&text, &place)),
         Form::Json => match serde_json::from_str(&text) {
             Ok(json) => return Some(Given::from_json(json, &place)),

@@ -7,6 +7,8 @@ pub(super) enum Form {
     Text,
     /// A whole number.
     Integer,
+    /// `true` or `1`, `false` or `0`.
+    Boolean,
     /// Entries with commas between them; spaces around them do not count.
     List,
     /// JSON.
@@ -66,12 +68,18 @@ pub(super) const KEYS: &[Key] = &[
     key("broker.group", Form::Text, &["BROKER_GROUP"]),
     key("broker.message_timeout", Form::Text, &["BROKER_MESSAGE_TIMEOUT"]),
     key("broker.encoding", Form::Text, &["BROKER_ENCODING"]),
+    key("broker.command_age", Form::Text, &["BROKER_COMMAND_AGE"]),
+    key("broker.discard_redelivered", Form::Boolean, &["BROKER_DISCARD_REDELIVERED"]),
     key("broker.component", Form::Text, &["BROKER_COMPONENT"]),
     key("broker.config", Form::FileOnly, &[]),
     Key { name: "amqp.url", aliases: &["broker.url"], variables: &["AMQP_URL", "BROKER_URL"], form: Form::Text },
+    key("amqp.ca_file", Form::Text, &["AMQP_CA_FILE"]),
+    key("amqp.unroutable", Form::Text, &["AMQP_UNROUTABLE"]),
     key("redis.urls", Form::List, &["REDIS_URL"]),
     key("redis.url", Form::FileOnly, &[]),
     key("redis.pool_size", Form::Integer, &["REDIS_POOL_SIZE"]),
+    key("redis.ca_file", Form::Text, &["REDIS_CA_FILE"]),
+    key("dead_letters.path", Form::Text, &["DEAD_LETTERS_PATH"]),
     key("shard_store.type", Form::Text, &["SHARD_STORE_TYPE"]),
     key("shard_store.prefix", Form::Text, &["SHARD_STORE_PREFIX"]),
     key("shard_store.path", Form::Text, &["SHARD_STORE_PATH"]),

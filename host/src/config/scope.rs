@@ -90,6 +90,17 @@ impl<'a> Scope<'a> {
         None
     }
 
+    pub(super) fn boolean(&mut self, key: &str) -> Option<bool> {
+        let given = self.given(key)?;
+        match given.value {
+            Value::Boolean(boolean) => Some(boolean),
+            _ => {
+                self.refuse(key, &given, "is not a boolean", "true, false");
+                None
+            }
+        }
+    }
+
     pub(super) fn choice<T: Choice>(&mut self, key: &str) -> Option<T> {
         let given = self.given(key)?;
         let (parsed, hint) = match &given.value {
@@ -106,17 +117,14 @@ impl<'a> Scope<'a> {
     pub(super) fn duration(&mut self, key: &str, range: RangeInclusive<Duration>) -> Option<Duration> {
         let given = self.given(key)?;
         let parsed = match &given.value {
-            Value::Text(text) => duration::parse(text.trim()),
+            Value::Text(text) => duration::parse_duration(text.trim()),
             // Only 0 needs no unit, and Go takes it without quotation marks too.
-            Value::Integer(integer) => duration::parse(&integer.to_string()),
+            Value::Integer(integer) => duration::parse_duration(&integer.to_string()),
             _ => Err("is not a duration".to_owned()),
         };
-        let fault = match parsed.map(u64::try_from) {
-            Ok(Ok(nanoseconds)) if range.contains(&Duration::from_nanos(nanoseconds)) => {
-                return Some(Duration::from_nanos(nanoseconds));
-            }
-            Ok(Err(_)) => "is negative".to_owned(),
-            Ok(Ok(_)) => "is out of range".to_owned(),
+        let fault = match parsed {
+            Ok(duration) if range.contains(&duration) => return Some(duration),
+            Ok(_) => "is out of range".to_owned(),
             Err(fault) => fault,
         };
         let (least, most) = (duration::format(*range.start()), duration::format(*range.end()));

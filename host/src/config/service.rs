@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::choice::{Choice, LogFormat, LogLevel, StoreType};
+use super::choice::{LogFormat, LogLevel, StoreType};
 use super::error::Problem;
 use super::scope::Scope;
 
@@ -92,15 +92,16 @@ pub struct Log {
 /// Reads `[shard_store]`.
 pub(super) fn read_shard_store(scope: &mut Scope<'_>) -> ShardStore {
     let kind = scope.choice("shard_store.type").unwrap_or(StoreType::Local);
-    if let Some(given) = scope.given("shard_store.type").filter(|_| !AVAILABLE_STORES.contains(&kind)) {
-        let accepted = AVAILABLE_STORES.map(Choice::name).join(", ");
-        scope.refuse("shard_store.type", &given, "is known, but this version has no such store", &accepted);
+    let prefix = scope.text("shard_store.prefix", "a text").unwrap_or_default();
+    let ambiguous = kind == StoreType::Redis && prefix.ends_with(|last: char| last.is_ascii_digit());
+    if let Some(given) = scope.given("shard_store.prefix").filter(|_| ambiguous) {
+        let message = format!(
+            "shard_store.prefix = {prefix:?} ends with a digit, so its keys may be those of another prefix too (shard 0 of \"p1\" \
+             has the keys of shard 10 of \"p\"); unless sessions are kept there already, let it end with another character"
+        );
+        scope.warn(&given, message);
     }
-    ShardStore {
-        kind,
-        prefix: scope.text("shard_store.prefix", "a text").unwrap_or_default(),
-        path: scope.text("shard_store.path", "the path of a directory").map(PathBuf::from),
-    }
+    ShardStore { kind, prefix, path: scope.text("shard_store.path", "the path of a directory").map(PathBuf::from) }
 }
 
 /// Reads `[prometheus]`.
@@ -165,8 +166,6 @@ pub(super) fn read_log(scope: &mut Scope<'_>, flag: Option<LogLevel>) -> Log {
     Log { level: flag.unwrap_or(level), format: scope.choice("log.format").unwrap_or(LogFormat::Text) }
 }
 
-/// The stores that this version has.
-const AVAILABLE_STORES: [StoreType; 2] = [StoreType::Local, StoreType::Memory];
 const ADDRESS_ACCEPTED: &str = "\":8080\" for all interfaces, or \"host:port\" such as \"127.0.0.1:8080\"";
 const ENDPOINT_ACCEPTED: &str = "a path such as \"/metrics\"";
 

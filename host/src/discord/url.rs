@@ -44,6 +44,18 @@ impl GatewayUrl {
     pub fn is_secure(&self) -> bool {
         self.0.scheme() == "wss"
     }
+
+    /// Whether the other address is as trustworthy: not less encrypted, and of the same host or the same domain, which is the
+    /// last two parts of a name (`discord.gg`).
+    #[must_use]
+    pub fn is_neighbour(&self, other: &Self) -> bool {
+        let domain = |url: &Self| match url.0.domain()?.rsplitn(3, '.').take(2).collect::<Vec<_>>()[..] {
+            [top, name] => Some(format!("{name}.{top}")),
+            _ => None,
+        };
+        let near = self.0.host() == other.0.host() || domain(self).is_some_and(|own| Some(own) == domain(other));
+        near && (other.is_secure() || !self.is_secure())
+    }
 }
 
 impl fmt::Display for GatewayUrl {
@@ -98,6 +110,25 @@ mod tests {
             connection("wss://[::1]:1", Compression::ZlibStream),
             "wss://[::1]:1/?v=10&encoding=json&compress=zlib-stream"
         );
+    }
+
+    #[test]
+    fn an_address_of_another_domain_or_without_encryption_is_no_neighbour() {
+        let is_neighbour =
+            |base: &str, other: &str| base.parse::<GatewayUrl>().unwrap().is_neighbour(&other.parse().unwrap());
+        for (base, other, expected) in [
+            ("wss://gateway.discord.gg", "wss://gateway-us-east1-b.discord.gg", true),
+            ("wss://gateway.discord.gg", "wss://discord.gg:8443/x", true),
+            ("wss://gateway.discord.gg", "ws://gateway.discord.gg", false),
+            ("wss://gateway.discord.gg", "wss://discord.gg.example", false),
+            ("wss://gateway.discord.gg", "wss://notdiscord.gg", false),
+            ("ws://127.0.0.1:1", "ws://127.0.0.1:2", true),
+            ("ws://127.0.0.1:1", "ws://10.0.0.1:1", false),
+            ("ws://localhost:1", "ws://localhost:2", true),
+            ("ws://localhost:1", "ws://other:2", false),
+        ] {
+            assert_eq!(is_neighbour(base, other), expected, "{base} {other}");
+        }
     }
 
     #[test]

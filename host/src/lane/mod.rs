@@ -10,7 +10,7 @@ mod progress;
 mod thread;
 mod worker;
 
-pub use outlet::Writer;
+pub use outlet::{Outputs, Ticket};
 pub use progress::{Checkpoint, Receipt};
 pub use thread::LaneThread;
 pub(crate) use worker::BATCH;

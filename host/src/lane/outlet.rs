@@ -2,31 +2,30 @@
 
 use std::time::{Duration, Instant};
 
-use thiserror::Error;
 use tokio::sync::mpsc;
 
 use super::progress::Receipt;
-use crate::capability::Capabilities;
-use crate::capability::stdio::{self, Frames};
+use crate::capability::{self, Claim, Declared, Gone, Outcome, Room};
 use crate::component::adapter::{Adapter, AdapterInstance};
 use crate::component::call::Call;
 use crate::component::{CallError, Command, Message};
 use crate::telemetry::ComponentMetrics;
 
-/// Confirmations that may be outstanding. The writer never waits for a lane to take one.
-const IN_FLIGHT: usize = 4;
-
 /// The first pause after a failed call, and the longest.
 const PAUSE: std::ops::Range<Duration> = Duration::from_millis(100)..Duration::from_secs(10);
 
-/// STDOUT's writer, as lanes use it: the ticket says which events the frames are for.
-pub type Writer = stdio::Writer<Vec<Receipt>>;
-type Confirmation = stdio::Confirmation<Vec<Receipt>>;
+/// Where a lane's parcels go.
+pub type Outputs = capability::Outputs<Ticket>;
+type Confirmation = capability::Confirmation<Ticket>;
 
-/// The broker will take nothing any more.
-#[derive(Debug, Error)]
-#[error("the broker is gone: {0}")]
-pub(super) struct Gone(#[from] stdio::WriterClosed);
+/// What a parcel is for.
+#[derive(Debug, Default)]
+pub struct Ticket {
+    /// Of the events, one for each part.
+    pub(super) receipts: Vec<Receipt>,
+    /// Of the commands that go back to the broker.
+    pub(super) claims: Vec<Claim>,
+}
 
 /// Where the events of a lane go out.
 pub(super) struct Outlet {
@@ -34,43 +33,47 @@ pub(super) struct Outlet {
     metrics: ComponentMetrics,
     /// `None` before the first use and after a failure.
     instance: Option<AdapterInstance>,
-    writer: Writer,
+    outputs: Outputs,
     reply: mpsc::Sender<Confirmation>,
     confirmations: mpsc::Receiver<Confirmation>,
     in_flight: usize,
+    room: Room,
     /// Emptied, with their room.
-    spare_frames: Vec<Frames>,
     spare_receipts: Vec<Vec<Receipt>>,
 }
 
 impl Outlet {
-    pub(super) fn new(adapter: Adapter, metrics: ComponentMetrics, writer: Writer) -> Self {
-        let (reply, confirmations) = mpsc::channel(IN_FLIGHT);
+    pub(super) fn new(adapter: Adapter, metrics: ComponentMetrics, outputs: Outputs) -> Self {
+        // One call may hand over a parcel for each capability.
+        let (reply, confirmations) = mpsc::channel(2 * outputs.in_flight());
         Self {
             adapter,
             metrics,
             instance: None,
-            writer,
+            outputs,
             reply,
             confirmations,
             in_flight: 0,
-            spare_frames: Vec::new(),
+            room: Room::default(),
             spare_receipts: Vec::new(),
         }
     }
 
-    /// Makes the instance, so that a component that cannot start is found before the first event.
-    pub(super) async fn start(&mut self) -> Result<(), CallError> {
-        self.instance().await.map(|_| ())
+    /// Makes the instance, so that a component that cannot start is found before the first event. Answers with what it
+    /// declared.
+    pub(super) async fn start(&mut self) -> Result<Declared, CallError> {
+        Ok(self.instance().await?.capabilities().declared.clone())
     }
 
-    /// Publishes the asked events of `call`, again and again until the adapter succeeds, and hands on what it produced. `receipt` gives the receipt of the
-    /// event at a position of the batch; each part that awaits a confirmation is reported to `handed_over` first.
+    /// Publishes the asked events of `call`, again and again until the adapter succeeds, and hands on what it produced. `receipt`
+    /// gives the receipt of the event at a position of the batch; each part that awaits a confirmation is reported to
+    /// `handed_over` first. `claims` are finished with the last part, or now if there is none.
     pub(super) async fn publish(
         &mut self,
         call: &mut Call,
         receipt: impl Fn(u32) -> Option<Receipt>,
         mut handed_over: impl FnMut(Receipt),
+        claim: Option<Claim>,
     ) -> Result<(), Gone> {
         let mut pause = PAUSE.start;
         while let Err(error) = self.try_publish(call).await {
@@ -86,22 +89,23 @@ impl Outlet {
             pause = (pause * 2).min(PAUSE.end);
         }
         let Some(instance) = &mut self.instance else { return Ok(()) };
-        if instance.capabilities().stdio.is_empty() {
-            return Ok(());
+        while let Some(parcel) = instance.capabilities().take_parcel(&mut self.room) {
+            let mut receipts = self.spare_receipts.pop().unwrap_or_default();
+            receipts.extend(parcel.positions().filter_map(&receipt));
+            receipts.iter().copied().for_each(&mut handed_over);
+            let ticket = Ticket { receipts, claims: claim.iter().cloned().collect() };
+            self.outputs.send(parcel, ticket, self.reply.clone()).await?;
+            self.in_flight += 1;
         }
-        let empty = self.spare_frames.pop().unwrap_or_default();
-        let mut receipts = self.spare_receipts.pop().unwrap_or_default();
-        let frames = std::mem::replace(&mut instance.capabilities().stdio, empty);
-        receipts.extend(frames.positions().filter_map(receipt));
-        receipts.iter().copied().for_each(&mut handed_over);
-        self.writer.write(frames, receipts, self.reply.clone()).await?;
-        self.in_flight += 1;
+        if let Some(claim) = claim {
+            claim.finish(Outcome::Done);
+        }
         Ok(())
     }
 
     /// Whether a confirmation must be taken before the next `publish`.
     pub(super) fn is_full(&self) -> bool {
-        self.in_flight >= IN_FLIGHT
+        self.in_flight >= self.outputs.in_flight()
     }
 
     /// Whether everything that was published is confirmed.
@@ -109,21 +113,21 @@ impl Outlet {
         self.in_flight == 0
     }
 
-    /// Waits for the next confirmation, and answers with its receipts. Pends for ever while nothing is in flight. Cancel safe.
+    /// Waits for the next confirmation, and answers with what its parcel was for. Pends for ever while nothing is in flight.
+    /// Cancel safe.
     ///
     /// # Errors
     /// If what is in flight will never be confirmed.
-    pub(super) async fn confirmed(&mut self) -> Result<Vec<Receipt>, Gone> {
+    pub(super) async fn confirmed(&mut self) -> Result<Ticket, Gone> {
         tokio::select! {
             biased;
             // The channel cannot close: this side holds a sender.
-            Some(stdio::Confirmation { mut frames, ticket }) = self.confirmations.recv() => {
+            Some(Confirmation { parcel, ticket }) = self.confirmations.recv() => {
                 self.in_flight -= 1;
-                frames.clear();
-                self.spare_frames.push(frames);
+                self.room.take_back(parcel);
                 Ok(ticket)
             }
-            () = self.writer.closed(), if self.in_flight > 0 => Err(Gone(stdio::WriterClosed)),
+            gone = self.outputs.gone(), if self.in_flight > 0 => Err(gone),
             else => std::future::pending().await,
         }
     }
@@ -165,14 +169,14 @@ impl Outlet {
             && let Some(instance) = &mut self.instance
         {
             // All of it will be handed over again.
-            instance.capabilities().stdio.clear();
+            instance.capabilities().clear();
         }
         self.noted(outcome)
     }
 
     async fn instance(&mut self) -> Result<&mut AdapterInstance, CallError> {
         if self.instance.is_none() {
-            self.instance = Some(self.adapter.instantiate(Capabilities::default()).await?);
+            self.instance = Some(self.adapter.instantiate(self.outputs.capabilities()).await?);
         }
         self.instance.as_mut().ok_or_else(|| CallError::Contract("no instance".into()))
     }

@@ -17,7 +17,8 @@ pub struct Receipt {
     sequence: Sequence,
 }
 
-/// A session and the point from which it can be resumed with nothing missing.
+/// A session and the point from which it can be resumed with nothing missing. That point is 0 until the first event is settled:
+/// such a session cannot be resumed, but a later run knows of it, and says what is lost.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Checkpoint {
     /// The shard.
@@ -61,9 +62,8 @@ impl Progress {
         progress.generation += 1;
         progress.ledgers.retain(|(_, ledger)| ledger.open_events() > 0);
         progress.ledgers.push_back((progress.generation, Ledger::new(session.sequence)));
-        let resumable = (session.sequence > Sequence(0)).then(|| session.clone());
-        progress.session = Some(session);
-        Some(Checkpoint { shard, session: resumable })
+        progress.session = Some(session.clone());
+        Some(Checkpoint { shard, session: Some(session) })
     }
 
     pub(super) fn end_session(&mut self, shard: ShardId) -> Option<Checkpoint> {
@@ -102,14 +102,13 @@ impl Progress {
         true
     }
 
-    /// Up to where the session of the receipt's shard can be resumed now. `None` while it has none or nothing of it is settled.
+    /// Up to where the session of the receipt's shard can be resumed now. `None` while it has none.
     pub(super) fn checkpoint(&self, receipt: Receipt) -> Option<Checkpoint> {
         let progress = self.shards.get(receipt.slot)?;
         let shard = progress.shard;
         let (_, ledger) = progress.ledgers.back()?;
         let session = progress.session.as_ref()?;
-        let sequence = ledger.watermark();
-        (sequence > Sequence(0)).then(|| Checkpoint { shard, session: Some(Session { sequence, ..session.clone() }) })
+        Some(Checkpoint { shard, session: Some(Session { sequence: ledger.watermark(), ..session.clone() }) })
     }
 
     /// Events that are not settled, over all shards.
@@ -150,11 +149,11 @@ mod tests {
     }
 
     #[test]
-    fn a_new_session_is_checkpointed_when_its_first_event_is_settled() {
+    fn a_new_session_is_known_at_once_and_moves_when_its_first_event_is_settled() {
         let (mut progress, _) = progress();
-        assert_eq!(progress.start_session(SHARD, session("a", 0)), Some(Checkpoint { shard: SHARD, session: None }));
+        assert_eq!(progress.start_session(SHARD, session("a", 0)).unwrap().session, Some(session("a", 0)));
         let receipt = progress.receive(SHARD, Sequence(1), 10).unwrap();
-        assert_eq!(progress.checkpoint(receipt), None);
+        assert_eq!(progress.checkpoint(receipt).unwrap().session, Some(session("a", 0)));
         assert!(progress.settle(receipt));
         assert_eq!(progress.checkpoint(receipt).unwrap().session, Some(session("a", 1)));
     }
@@ -171,7 +170,7 @@ mod tests {
         let new = progress.receive(SHARD, Sequence(1), 0).unwrap();
         assert!(progress.settle(old));
         assert_eq!(budget.used(), 0, "its bytes are given back all the same");
-        assert_eq!(progress.checkpoint(old), None);
+        assert_eq!(progress.checkpoint(old).unwrap().session, Some(session("b", 0)));
         assert!(progress.settle(new));
         assert_eq!(progress.checkpoint(new).unwrap().session, Some(session("b", 1)));
     }

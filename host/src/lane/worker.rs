@@ -9,12 +9,13 @@ use tokio::sync::mpsc;
 
 use super::chain::{Chain, Course};
 use super::names::Names;
-use super::outlet::{Gone, Outlet, Writer};
+use super::outlet::{Outlet, Outputs, Ticket};
 use super::progress::{Checkpoint, Progress, Receipt};
-use crate::capability::stdio::Item;
+use crate::capability::{Claim, Declared, Gone, Incoming, Outcome};
+use crate::command::Claimed;
+use crate::component::Message;
 use crate::component::adapter::Adapter;
 use crate::component::filter::Filter;
-use crate::component::{Command, Message};
 use crate::config::OnError;
 use crate::delivery::{Budget, EventReceiver, queue};
 use crate::event::{Event, Happening};
@@ -33,12 +34,12 @@ pub struct LaneParts {
     pub filters: Vec<(Filter, OnError, ComponentMetrics)>,
     /// The broker adapter.
     pub adapter: (Adapter, ComponentMetrics),
-    /// STDOUT.
-    pub writer: Writer,
+    /// Where what the adapter publishes goes.
+    pub outputs: Outputs,
     /// What came in from the broker. One lane takes it.
-    pub incoming: Option<mpsc::Receiver<Item>>,
+    pub incoming: Option<mpsc::Receiver<Incoming>>,
     /// Where the commands in it go.
-    pub commands: mpsc::Sender<Command>,
+    pub commands: mpsc::Sender<Claimed>,
     /// Is told how far each shard is.
     pub checkpoint: Arc<dyn Fn(Checkpoint) + Send + Sync>,
     /// Its figures.
@@ -52,10 +53,10 @@ pub struct Lane {
     outlet: Outlet,
     progress: Progress,
     names: Names,
-    incoming: Option<mpsc::Receiver<Item>>,
-    commands: mpsc::Sender<Command>,
+    incoming: Option<mpsc::Receiver<Incoming>>,
+    commands: mpsc::Sender<Claimed>,
     /// Commands that wait for room in `commands`.
-    pending: VecDeque<Command>,
+    pending: VecDeque<Claimed>,
     checkpoint: Arc<dyn Fn(Checkpoint) + Send + Sync>,
     metrics: LaneMetrics,
     course: Course,
@@ -64,18 +65,19 @@ pub struct Lane {
 }
 
 impl Lane {
-    /// Builds the lane and makes its instances.
+    /// Builds the lane and makes its instances. The second part is what the adapter declared.
     ///
     /// # Errors
     /// If a component cannot start.
-    pub async fn start(parts: LaneParts) -> anyhow::Result<Self> {
+    pub async fn start(parts: LaneParts) -> anyhow::Result<(Self, Declared)> {
         let mut chain = Chain::new(parts.filters);
         chain.start().await?;
         let (adapter, metrics) = parts.adapter;
         let name = Arc::clone(adapter.name());
-        let mut outlet = Outlet::new(adapter, metrics, parts.writer);
-        outlet.start().await.map_err(|error| anyhow!("component `{name}` failed at its start: {error}"))?;
-        Ok(Self {
+        let mut outlet = Outlet::new(adapter, metrics, parts.outputs);
+        let declared = outlet.start().await;
+        let declared = declared.map_err(|error| anyhow!("component `{name}` failed at its start: {error}"))?;
+        let lane = Self {
             inbox: parts.inbox,
             chain,
             outlet,
@@ -88,7 +90,8 @@ impl Lane {
             metrics: parts.metrics,
             course: Course::default(),
             receipts: Vec::new(),
-        })
+        };
+        Ok((lane, declared))
     }
 
     /// Works until the shards have ended and what they sent is delivered.
@@ -132,9 +135,9 @@ impl Lane {
             permit.send(command);
         }
         if self.pending.is_empty()
-            && let Some(item) = self.incoming.as_mut().and_then(|incoming| incoming.try_recv().ok())
+            && let Some(incoming) = self.incoming.as_mut().and_then(|incoming| incoming.try_recv().ok())
         {
-            self.receive(item).await;
+            self.receive(incoming).await;
         }
     }
 
@@ -148,9 +151,9 @@ impl Lane {
                 }
                 Happening::SessionStarted(shard, session) => self.progress.start_session(shard, session),
                 Happening::SessionEnded(shard) => self.progress.end_session(shard),
-                Happening::Republish(event) => {
+                Happening::Republish(event, claim) => {
                     self.finish_batch().await?;
-                    self.republish(event).await?;
+                    self.republish(event, claim).await?;
                     continue;
                 }
             };
@@ -175,7 +178,7 @@ impl Lane {
         self.metrics.batch(self.receipts.len());
         self.course.call.lookups.start_batch();
         self.chain.run(&mut self.course).await?;
-        self.publish().await?;
+        self.publish(None).await?;
         let (progress, metrics) = (&mut self.progress, &self.metrics);
         settle_all(self.receipts.drain(..).flatten(), progress, &*self.checkpoint, metrics);
         self.metrics.open(self.progress.open_events());
@@ -183,7 +186,7 @@ impl Lane {
         Ok(())
     }
 
-    async fn publish(&mut self) -> anyhow::Result<()> {
+    async fn publish(&mut self, claim: Option<Claim>) -> anyhow::Result<()> {
         self.course.ask_passing();
         if self.course.call.batch.asked.is_empty() {
             return Ok(());
@@ -193,17 +196,17 @@ impl Lane {
         }
         let Self { outlet, course, receipts, progress, .. } = self;
         let receipt = |position: u32| receipts.get(usize::try_from(position).ok()?).copied().flatten();
-        outlet.publish(&mut course.call, receipt, |receipt| progress.hand_over(receipt)).await?;
+        outlet.publish(&mut course.call, receipt, |receipt| progress.hand_over(receipt), claim).await?;
         Ok(())
     }
 
     /// Publishes what is not from Discord. Filters have no say in it, and no session waits for it.
-    async fn republish(&mut self, event: Event) -> anyhow::Result<()> {
+    async fn republish(&mut self, event: Event, claim: Claim) -> anyhow::Result<()> {
         self.receipts.push(None);
         self.course.passes.push(true);
         self.course.batch().events.push(event);
         self.course.call.lookups.start_batch();
-        self.publish().await?;
+        self.publish(Some(claim)).await?;
         self.receipts.clear();
         self.clear_batch();
         Ok(())
@@ -217,26 +220,30 @@ impl Lane {
         batch.asked.clear();
     }
 
-    async fn receive(&mut self, item: Item) {
-        let body = match item {
-            Item::Value(body) => body,
-            Item::Skipped(skipped) => {
+    async fn receive(&mut self, incoming: Incoming) {
+        let (source, body, claim) = match incoming {
+            Incoming::Message { source, body, claim } => (source, body, claim),
+            Incoming::Unreadable { source, reason } => {
                 self.metrics.message_refused();
-                tracing::warn!("STDIN: {skipped}");
+                tracing::warn!("{source}: {reason}");
                 return;
             }
         };
-        match self.outlet.receive(Message { source: "stdin", body: &body }).await {
-            Ok(commands) => self.pending.extend(commands),
+        match self.outlet.receive(Message { source: &source, body: &body }).await {
+            Ok(commands) => {
+                self.pending.extend(commands.into_iter().map(|command| Claimed { command, claim: claim.clone() }));
+                claim.finish(Outcome::Done);
+            }
             Err(error) => {
                 self.metrics.message_refused();
-                tracing::warn!("a message from STDIN of {} bytes was dropped: {error}", body.len());
+                tracing::warn!("{source}: a message of {} bytes was dropped: {error}", body.len());
+                claim.finish(Outcome::Refused);
             }
         }
     }
 }
 
-async fn next(incoming: &mut Option<mpsc::Receiver<Item>>) -> Option<Item> {
+async fn next(incoming: &mut Option<mpsc::Receiver<Incoming>>) -> Option<Incoming> {
     match incoming {
         Some(channel) => channel.recv().await,
         None => std::future::pending().await,
@@ -249,8 +256,9 @@ async fn take_confirmation(
     checkpoint: &(dyn Fn(Checkpoint) + Send + Sync),
     metrics: &LaneMetrics,
 ) -> Result<(), Gone> {
-    let mut receipts = outlet.confirmed().await?;
+    let Ticket { mut receipts, claims } = outlet.confirmed().await?;
     settle_all(receipts.drain(..), progress, checkpoint, metrics);
+    claims.into_iter().for_each(|claim| claim.finish(Outcome::Done));
     outlet.recycle(receipts);
     Ok(())
 }

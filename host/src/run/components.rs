@@ -3,14 +3,14 @@
 use anyhow::Context as _;
 
 use crate::capability::Capabilities;
-use crate::component::adapter::Adapter;
+use crate::component::adapter::AdapterCode;
 use crate::component::engine::Engine;
 use crate::component::filter::Filter;
 use crate::component::limits::Limits;
 use crate::component::loader::Source;
 use crate::component::sandbox::Environment;
 use crate::component::{CallError, GuestFamilies, LoadError};
-use crate::config::{Config, OnError};
+use crate::config::{Config, OnError, Shards};
 
 /// The chain of filters, and the adapter behind it. Cheap to clone.
 #[derive(Clone)]
@@ -18,7 +18,7 @@ pub struct Components {
     /// In order.
     pub filters: Vec<(Filter, OnError)>,
     /// Where events go out.
-    pub adapter: Adapter,
+    pub adapter: AdapterCode,
 }
 
 impl Components {
@@ -45,7 +45,7 @@ impl Components {
             .collect::<Result<_, LoadError>>()?;
         let source = Source::read(&config.broker.component)?;
         let environment = environment(config.components.memory, config.components.timeout);
-        let adapter = Adapter::prepare(&source, &config.broker.component_config(), environment)?;
+        let adapter = AdapterCode::prepare(&source, config.broker.kind, environment)?;
         Ok(Self { filters, adapter })
     }
 
@@ -53,12 +53,18 @@ impl Components {
     ///
     /// # Errors
     /// Says which component refuses to start, and why.
-    pub async fn try_start(&self) -> anyhow::Result<()> {
+    pub async fn try_start(&self, config: &Config) -> anyhow::Result<()> {
         for (filter, _) in &self.filters {
             filter.instantiate().await.map_err(start_error(filter.name()))?;
         }
-        let adapter =
-            self.adapter.instantiate(Capabilities::default()).await.map_err(start_error(self.adapter.name()))?;
+        let (count, ids) = match &config.shards {
+            // Only Discord knows how many it recommends.
+            Shards::Recommended => (1, vec![0]),
+            Shards::All { count } => (count.get(), (0..count.get()).collect()),
+            Shards::Subset { count, ids } => (count.get(), ids.iter().map(|id| id.0).collect()),
+        };
+        let adapter = self.adapter.with_config(&config.broker.component_config(count, &ids));
+        let adapter = adapter.instantiate(Capabilities::default()).await.map_err(start_error(adapter.name()))?;
         adapter.close().await.with_context(|| format!("component `{}` failed at its end", self.adapter.name()))
     }
 }

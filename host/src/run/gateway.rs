@@ -6,30 +6,30 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, anyhow, bail};
-use gateway_protocol::{Identity, Session, Shard, ShardCount, ShardId, ShardOptions};
+use gateway_protocol::ShardId;
 use reqwest::header::HeaderValue;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use super::broker::Broker;
 use super::commands::{self, CommandRelay};
 use super::components::Components;
 use super::lanes::{LaneSetup, Lanes};
+use super::plan::{Plan, identity};
 use super::shards::Shards;
-use crate::capability::stdio::{self, WriterEnd};
-use crate::command::Router;
-use crate::config::{self, Config, StoreType};
-use crate::delivery::{Budget, EventSender};
+use crate::capability::amqp;
+use crate::command::{ReadyShards, Router};
+use crate::config::{BrokerType, Config, StoreType};
+use crate::connection::RedisAddress;
+use crate::delivery::EventSender;
 use crate::discord::{GatewayInfo, GatewayUrl, Rest, USER_AGENT, tls_config, tls_without_roots};
-use crate::lane::Writer;
 use crate::shard::{Dialer, IdentifyQueue, ShardParts};
-use crate::store::{self, BotKey, CheckpointWriter, LocalStore};
+use crate::store::{BotKey, CheckpointWriter, LocalStore};
 use crate::telemetry::{Health, Metrics};
 
 /// Values from STDIN that may wait for the first lane.
 const INCOMING: usize = 16;
-/// How often what lanes have settled is saved. After a crash, at most that much is delivered again.
-const CHECKPOINT_INTERVAL: Duration = Duration::from_millis(500);
 /// What becomes of what was received and not delivered.
 const COMES_AGAIN: &str = "It comes again when the sessions are resumed, as far as they are kept (shard_store) and something of \
                            them was delivered";
@@ -57,7 +57,7 @@ pub struct Telemetry {
 pub struct Gateway {
     shards: Shards,
     lanes: Lanes,
-    writer_end: WriterEnd,
+    broker: Broker,
     relay: JoinHandle<()>,
     identifies: JoinHandle<()>,
     fresh_base: JoinHandle<()>,
@@ -85,19 +85,19 @@ impl Gateway {
         let prepared = stop.run_until_cancelled(async { tokio::try_join!(asking, preparing) }).await;
         let Some((info, components)) = prepared.transpose()? else { return Ok(None) };
         let plan = Plan::new(config, &info, &telemetry.metrics)?;
-        let checkpoints = plan.open_store(config, &telemetry.metrics)?;
+        let opening = stop.run_until_cancelled(plan.open_store(config, &telemetry.metrics)).await;
+        let Some(checkpoints) = opening.transpose()? else { return Ok(None) };
 
-        let (writer, writer_end) = Writer::start(io.output).context("STDOUT cannot be written")?;
+        let ready = ReadyShards::default();
         let (incoming, incoming_out) = mpsc::channel(INCOMING);
-        if io.reads_input {
-            stdio::read_stdin(incoming).context("STDIN cannot be read")?;
-        }
+        let broker = Broker::new(config, io, incoming, &ready, telemetry)?;
         let sender = checkpoints.as_ref().map(CheckpointWriter::sender);
-        let (lanes, commands) = Lanes::start(LaneSetup {
+        let (lanes, commands, declared) = Lanes::start(LaneSetup {
             count: lane_count(config),
             shards: &plan.shards,
-            components: &components,
-            writer,
+            filters: &components.filters,
+            adapter: components.adapter.with_config(&plan.adapter_config(config)),
+            broker: &broker,
             incoming: incoming_out,
             checkpoint: Arc::new(move |checkpoint| {
                 if let Some(sender) = &sender {
@@ -108,6 +108,9 @@ impl Gateway {
         })
         .await?;
         telemetry.health.watch("main", tokio::runtime::Handle::current());
+        // Commands find their queues, and events their way, before Discord sends the first one.
+        let Some(opened) = stop.run_until_cancelled(broker.open(declared)).await else { return Ok(None) };
+        opened?;
 
         let (base, base_out) = watch::channel(info.url.clone());
         let (stale, stale_out) = mpsc::channel(1);
@@ -126,7 +129,7 @@ impl Gateway {
             queues.insert(*id, commands);
             let session = checkpoints.as_ref().and_then(|checkpoints| checkpoints.session(*id));
             let parts = ShardParts {
-                machine: plan.machine(*id, session),
+                machine: plan.machine(*id, session, &info.url),
                 id: *id,
                 events: EventSender::new(queue.clone(), Arc::clone(budget)),
                 commands: commands_out,
@@ -141,6 +144,7 @@ impl Gateway {
                 metrics: telemetry.metrics.shard(*id),
                 command_metrics: telemetry.metrics.commands(),
                 health: telemetry.health.shard(*id),
+                ready: ready.clone(),
             };
             shards.spawn(parts, thread);
         }
@@ -155,7 +159,7 @@ impl Gateway {
         Ok(Some(Self {
             shards,
             lanes,
-            writer_end,
+            broker,
             relay: tokio::spawn(relay.run(stop.clone())),
             identifies: identifies_task,
             fresh_base,
@@ -176,7 +180,7 @@ impl Gateway {
             biased;
             // First: shards that were told to stop may have ended before this task hears of it, and that is no failure.
             () = self.stop.cancelled() => None,
-            failure = first_failure(&mut self.writer_end, &mut self.lanes, &mut self.shards) => Some(failure),
+            failure = first_failure(&mut self.broker, &mut self.lanes, &mut self.shards) => Some(failure),
         };
         self.stop.cancel();
         self.health.ending();
@@ -210,6 +214,7 @@ impl Gateway {
     /// # Errors
     /// If not everything that was received could be delivered.
     async fn drain(&mut self) -> anyhow::Result<()> {
+        self.broker.stop_consuming();
         while let Some(ended) = self.shards.next_ended().await {
             log_if_failed(ended);
         }
@@ -224,90 +229,14 @@ impl Gateway {
                 log_if_failed(ended);
             }
         };
-        let written = tokio::select! {
+        tokio::select! {
             biased;
-            () = delivered => self.writer_end.ended().await,
+            () = delivered => self.broker.close().await,
             // Nobody confirms any more what the lanes wait for.
-            Err(error) = self.writer_end.ended() => Err(error),
-        };
-        written
-            .map_err(|error| anyhow!("not everything was delivered, because STDOUT is gone ({error}). {COMES_AGAIN}"))
-    }
-}
-
-/// Which shards run, and with what.
-struct Plan {
-    count: ShardCount,
-    /// Those of this gateway, each with the budget of its events.
-    shards: Vec<(ShardId, Arc<Budget>)>,
-    identity: Arc<Identity>,
-}
-
-impl Plan {
-    fn new(config: &Config, info: &GatewayInfo, metrics: &Metrics) -> anyhow::Result<Self> {
-        let (count, ids) = match &config.shards {
-            config::Shards::Recommended => (info.shards, None),
-            config::Shards::All { count } => (*count, None),
-            config::Shards::Subset { count, ids } => (*count, Some(ids.clone())),
-        };
-        let ids = ids.unwrap_or_else(|| (0..count.get()).map(ShardId).collect());
-        let whole = Budget::new(config.buffer.total);
-        metrics.queue_limits(config.buffer.per_shard, config.buffer.total);
-        metrics.running_shards(u32::try_from(ids.len()).unwrap_or(u32::MAX));
-        let limit = info.session_start_limit;
-        tracing::info!(
-            "running {} of {count} shards; {} of {} session starts left today, {} at a time",
-            ids.len(),
-            limit.remaining,
-            limit.total,
-            limit.max_concurrency
-        );
-        let shards = ids.into_iter().map(|id| (id, whole.part(config.buffer.per_shard))).collect::<Vec<_>>();
-        for (id, budget) in &shards {
-            let budget = Arc::clone(budget);
-            metrics.watch_queue(*id, move || budget.used());
+            error = self.broker.failure() => Err(error),
         }
-        let count = ShardCount::new(count.get()).context("there are no shards")?;
-        Ok(Self { count, shards, identity: Arc::new(identity(config)?) })
+        .map_err(|error| error.context(format!("not everything was delivered. {COMES_AGAIN}")))
     }
-
-    fn machine(&self, id: ShardId, session: Option<Session>) -> Shard {
-        let options = ShardOptions { id, count: self.count, identity: Arc::clone(&self.identity) };
-        Shard::new(options, session, fastrand::Rng::new())
-    }
-
-    /// `None` if sessions are not kept.
-    fn open_store(&self, config: &Config, metrics: &Metrics) -> anyhow::Result<Option<CheckpointWriter>> {
-        if config.shard_store.kind != StoreType::Local {
-            return Ok(None);
-        }
-        let directory = config.shard_store.path.clone().unwrap_or_else(store::default_directory);
-        let bot = BotKey::new(config.token.expose(), &config.api.host);
-        let ids = self.shards.iter().map(|(id, _)| *id);
-        let opened = match LocalStore::open(&directory, &bot, self.count.get(), ids) {
-            Ok(store) => store,
-            // Nobody asked for this place. A read-only container still runs, as the original did.
-            Err(error @ store::StoreError::NotWritable { .. }) if config.shard_store.path.is_none() => {
-                tracing::warn!("{error}. For now, sessions are not kept");
-                return Ok(None);
-            }
-            Err(error) => return Err(error.into()),
-        };
-        let writer = CheckpointWriter::start(opened, CHECKPOINT_INTERVAL, metrics.checkpoints());
-        Ok(Some(writer.context("the system refuses a thread for checkpoints")?))
-    }
-}
-
-/// What shards identify with.
-fn identity(config: &Config) -> anyhow::Result<Identity> {
-    let identity = Identity {
-        token: config.token.expose().to_owned(),
-        intents: config.intents.bits().into(),
-        presence: config.presence.as_ref().map(config::Presence::to_json),
-        large_threshold: config.large_threshold,
-    };
-    identity.validate()?;
-    Ok(identity)
 }
 
 /// Checks what [`Gateway::start`] would find wrong without connecting, beside the components.
@@ -317,6 +246,12 @@ fn identity(config: &Config) -> anyhow::Result<Identity> {
 pub fn check(config: &Config) -> anyhow::Result<()> {
     identity(config)?;
     Rest::new(&config.api, &config.token)?;
+    if config.broker.kind == BrokerType::Redis || config.shard_store.kind == StoreType::Redis {
+        RedisAddress::new(&config.redis)?;
+    }
+    if config.broker.kind == BrokerType::Amqp {
+        amqp::check(&config.amqp)?;
+    }
     if let Some(path) = config.shard_store.path.as_deref().filter(|_| config.shard_store.kind == StoreType::Local) {
         // Without a shard it locks none, so that it can be checked beside a running gateway.
         LocalStore::open(path, &BotKey::new(config.token.expose(), &config.api.host), 1, [])?;
@@ -367,14 +302,11 @@ fn lane_count(config: &Config) -> usize {
 }
 
 /// Why the gateway cannot go on. Pends while it can.
-async fn first_failure(writer_end: &mut WriterEnd, lanes: &mut Lanes, shards: &mut Shards) -> anyhow::Error {
+async fn first_failure(broker: &mut Broker, lanes: &mut Lanes, shards: &mut Shards) -> anyhow::Error {
     loop {
         tokio::select! {
             biased;
-            ended = writer_end.ended() => return match ended {
-                Ok(()) => anyhow!("the writer of STDOUT ended early"),
-                Err(error) => anyhow::Error::new(error).context("STDOUT cannot be written any more"),
-            },
+            failure = broker.failure() => return failure,
             Some(ended) = lanes.next_ended() => return match ended {
                 Ok(()) => anyhow!("a lane ended early"),
                 Err(error) => error,

@@ -8,13 +8,16 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use super::components::Components;
+use super::broker::Broker;
 use super::gateway::Telemetry;
-use crate::capability::stdio::Item;
-use crate::component::Command;
+use crate::capability::{Declared, Incoming};
+use crate::command::Claimed;
+use crate::component::adapter::Adapter;
+use crate::component::filter::Filter;
+use crate::config::OnError;
 use crate::delivery::{Budget, event_queue};
 use crate::event::Happening;
-use crate::lane::{Checkpoint, Lane, LaneParts, LaneThread, Writer};
+use crate::lane::{Checkpoint, Lane, LaneParts, LaneThread};
 
 /// Commands that may wait for the router.
 const COMMANDS: usize = 64;
@@ -25,12 +28,14 @@ pub(super) struct LaneSetup<'a> {
     pub(super) count: usize,
     /// All shards, each with the budget that its events take from.
     pub(super) shards: &'a [(ShardId, Arc<Budget>)],
-    /// What runs in each.
-    pub(super) components: &'a Components,
-    /// STDOUT.
-    pub(super) writer: Writer,
+    /// The filters that run in each.
+    pub(super) filters: &'a [(Filter, OnError)],
+    /// The adapter behind them.
+    pub(super) adapter: Adapter,
+    /// Where what the adapter publishes goes.
+    pub(super) broker: &'a Broker,
     /// What comes in from the broker; the first lane takes it.
-    pub(super) incoming: mpsc::Receiver<Item>,
+    pub(super) incoming: mpsc::Receiver<Incoming>,
     /// Is told how far each shard is.
     pub(super) checkpoint: Arc<dyn Fn(Checkpoint) + Send + Sync>,
     /// Figures and health.
@@ -45,47 +50,50 @@ pub(super) struct Lanes {
 }
 
 impl Lanes {
-    /// Starts the threads, and the workers on them. The second part is where their commands come out.
+    /// Starts the threads, and the workers on them. The second part is where their commands come out, the third what the
+    /// adapter declared.
     ///
     /// # Errors
     /// If a component cannot start, or the system refuses a thread.
-    pub(super) async fn start(setup: LaneSetup<'_>) -> anyhow::Result<(Self, mpsc::Receiver<Command>)> {
+    pub(super) async fn start(setup: LaneSetup<'_>) -> anyhow::Result<(Self, mpsc::Receiver<Claimed>, Declared)> {
         let (commands, commands_out) = mpsc::channel(COMMANDS);
         let mut lanes = Self { threads: Vec::new(), queues: Vec::new(), workers: JoinSet::new() };
         let mut incoming = Some(setup.incoming);
+        let mut declared = Declared::default();
         for index in 0..setup.count {
+            let thread = LaneThread::start(index).context("the system refuses a thread for a lane")?;
+            setup.telemetry.health.watch(format!("lane {index}"), thread.handle().clone());
             let (queue, inbox) = event_queue();
             let mine = |shard: &ShardId| lane_of(*shard, setup.count) == index;
             let parts = LaneParts {
                 inbox,
                 shards: setup.shards.iter().filter(|(shard, _)| mine(shard)).cloned().collect(),
                 filters: setup
-                    .components
                     .filters
                     .iter()
                     .map(|(filter, on_error)| {
                         (filter.clone(), *on_error, setup.telemetry.metrics.component(filter.name()))
                     })
                     .collect(),
-                adapter: (
-                    setup.components.adapter.clone(),
-                    setup.telemetry.metrics.component(setup.components.adapter.name()),
-                ),
-                writer: setup.writer.clone(),
+                adapter: (setup.adapter.clone(), setup.telemetry.metrics.component(setup.adapter.name())),
+                outputs: {
+                    let _runtime = thread.handle().enter();
+                    setup.broker.outputs()?
+                },
                 incoming: incoming.take(),
                 commands: commands.clone(),
                 checkpoint: Arc::clone(&setup.checkpoint),
                 metrics: setup.telemetry.metrics.lane(index),
             };
-            let thread = LaneThread::start(index).context("the system refuses a thread for a lane")?;
-            setup.telemetry.health.watch(format!("lane {index}"), thread.handle().clone());
             // Instances are made where they run.
-            let lane = thread.handle().spawn(Lane::start(parts)).await.context("a lane crashed at its start")??;
+            let started = thread.handle().spawn(Lane::start(parts)).await;
+            let (lane, same) = started.context("a lane crashed at its start")??;
+            declared = same;
             lanes.workers.spawn_on(lane.run(), thread.handle());
             lanes.threads.push(thread);
             lanes.queues.push(queue);
         }
-        Ok((lanes, commands_out))
+        Ok((lanes, commands_out, declared))
     }
 
     /// The lane of a shard: where its driver runs, and where its events go.

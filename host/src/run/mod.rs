@@ -3,10 +3,12 @@
 //! [`Gateway::start`] goes from the outside in: the broker's end first, Discord's last, so that nothing is received before it
 //! can be delivered. [`Gateway::run`] drains in the other direction.
 
+mod broker;
 mod commands;
 mod components;
 mod gateway;
 mod lanes;
+mod plan;
 mod shards;
 pub mod signals;
 

@@ -3,6 +3,7 @@
 //! [`ShardTask`] drives the pure machine of `gateway_protocol`: it opens sockets, inflates what comes in, hands events to the
 //! lane, and waits for permits of the [`IdentifyQueue`].
 
+mod claims;
 mod identify_queue;
 mod inflate;
 mod note;

@@ -53,7 +53,6 @@ pub(super) fn note(
             tracing::warn!("shard {shard}: an event was not taken: {}", reason.label());
         }
         Action::HeartbeatAcknowledged(round_trip) => metrics.ping(round_trip),
-        Action::CommandRefused(_) => parts.command_metrics.refused(NOT_SENT),
         Action::Reconnecting(cause) => {
             metrics.reconnecting(cause.label());
             tracing::info!("shard {shard}: connecting anew ({})", cause.label());
@@ -76,6 +75,3 @@ pub(super) fn shown(phase: Phase) -> ShardState {
         Phase::Finished => ShardState::Stopped,
     }
 }
-
-/// The reason of commands that a shard did not send because it ended.
-const NOT_SENT: &str = "not_sent";

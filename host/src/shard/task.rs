@@ -4,16 +4,18 @@ use std::collections::VecDeque;
 use std::pin::Pin;
 use std::time::Instant;
 
-use gateway_protocol::{Action, Address, Command, Envelope, FatalClose, Finish, Input, Phase, Purpose, Shard, ShardId};
+use gateway_protocol::{Action, Address, Envelope, FatalClose, Finish, Input, Phase, Purpose, Shard, ShardId};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
+use super::claims::Claims;
 use super::identify_queue::{IdentifyQueue, Permit};
 use super::inflate::Inflater;
 use super::note::{note, shown};
 use super::outbox::{LaneGone, Outbox};
 use super::transport::{ConnectError, Dialer, Incoming, Socket};
+use crate::command::{ClaimedPacket, ReadyShards};
 use crate::config::Compression;
 use crate::delivery::EventSender;
 use crate::discord::{GatewayUrl, connection_url};
@@ -28,7 +30,7 @@ pub struct ShardParts {
     /// The way to its lane.
     pub events: EventSender,
     /// Commands for Discord, in order.
-    pub commands: mpsc::Receiver<Command>,
+    pub commands: mpsc::Receiver<ClaimedPacket>,
     /// Where permits come from.
     pub identifies: IdentifyQueue,
     /// Opens sockets.
@@ -51,6 +53,8 @@ pub struct ShardParts {
     pub command_metrics: CommandMetrics,
     /// Where it says how far it is.
     pub health: ShardHealth,
+    /// Where it says whether it takes commands.
+    pub ready: ReadyShards,
 }
 
 /// How a shard ended.
@@ -78,6 +82,7 @@ pub struct ShardTask {
     permit: Option<Permit>,
     /// What the machine wants done with the link, in order.
     actions: VecDeque<Action>,
+    claims: Claims,
     ready: bool,
     paused: bool,
     stopping: bool,
@@ -96,6 +101,7 @@ impl ShardTask {
             link: Link::Down,
             permit: None,
             actions: VecDeque::new(),
+            claims: Claims::default(),
             ready: false,
             paused: false,
             stopping: false,
@@ -112,6 +118,7 @@ impl ShardTask {
             socket.close(Some(KEEPS_SESSION)).await;
         }
         self.parts.metrics.alive(false);
+        self.parts.ready.set(self.parts.id, false);
         match (ended, self.end) {
             (Err(LaneGone), _) => ShardEnd::LaneGone,
             (Ok(()), end) => end.unwrap_or(ShardEnd::Stopped),
@@ -155,8 +162,9 @@ impl ShardTask {
             return Ok(true);
         }
         if self.takes_commands()
-            && let Ok(command) = self.parts.commands.try_recv()
+            && let Ok(packet) = self.parts.commands.try_recv()
         {
+            let command = self.claims.keep(packet);
             self.input(Instant::now(), Input::Command(command))?;
             return Ok(true);
         }
@@ -183,7 +191,8 @@ impl ShardTask {
                 self.input(Instant::now(), Input::IdentifyGranted)
             }
             () = timer, if armed => self.input(Instant::now(), Input::Timeout),
-            Some(command) = self.parts.commands.recv(), if takes_commands => {
+            Some(packet) = self.parts.commands.recv(), if takes_commands => {
+                let command = self.claims.keep(packet);
                 self.input(Instant::now(), Input::Command(command))
             }
         }
@@ -202,6 +211,10 @@ impl ShardTask {
             OnLink::Connected(Err(error)) => self.connect_failed(now, &error),
             OnLink::Incoming(Incoming::Text(text)) => self.received(now, &text, true),
             OnLink::Incoming(Incoming::Binary(bytes)) => self.received(now, &bytes, false),
+            OnLink::Incoming(Incoming::Written) => {
+                (0..self.claims.written()).for_each(|_| self.parts.command_metrics.sent());
+                Ok(())
+            }
             OnLink::Incoming(Incoming::Closed(code)) => self.closed(now, code),
             OnLink::Incoming(Incoming::Broken(reason)) => {
                 self.parts.metrics.packet_malformed();
@@ -286,6 +299,12 @@ impl ShardTask {
 
     /// Does what the machine wants done with the link.
     async fn perform(&mut self) -> Result<(), LaneGone> {
+        self.perform_all().await?;
+        self.take_back_unwritten()?;
+        self.perform_all().await
+    }
+
+    async fn perform_all(&mut self) -> Result<(), LaneGone> {
         while let Some(action) = self.actions.pop_front() {
             match action {
                 Action::Connect(address) => self.connect(&address)?,
@@ -298,8 +317,12 @@ impl ShardTask {
                     }
                     self.link_lost();
                 }
-                Action::Ready => self.ready = true,
-                Action::Unready => self.ready = false,
+                Action::Ready => self.show_ready(true),
+                Action::Unready => self.show_ready(false),
+                Action::CommandRefused(token) => {
+                    self.parts.command_metrics.refused(NOT_SENT);
+                    self.claims.give_back(token);
+                }
                 Action::Finished(Finish::Stopped { .. }) => self.end = Some(ShardEnd::Stopped),
                 Action::Finished(Finish::Fatal(fatal)) => self.end = Some(ShardEnd::Fatal(fatal)),
                 _ => {}
@@ -324,11 +347,11 @@ impl ShardTask {
     }
 
     fn send(&mut self, opcode: u64, text: String, purpose: Purpose) -> Result<(), LaneGone> {
+        if let Purpose::Command(token) = purpose {
+            self.claims.queued(token, opcode, &text);
+        }
         let Link::Up(socket, _) = &mut self.link else { return Ok(()) };
         self.parts.metrics.packet_sent(opcode);
-        if matches!(purpose, Purpose::Command(_)) {
-            self.parts.command_metrics.sent();
-        }
         match socket.queue(text) {
             Ok(()) => Ok(()),
             Err(incoming) => self.link_happened(OnLink::Incoming(incoming)),
@@ -338,6 +361,21 @@ impl ShardTask {
     fn link_lost(&mut self) {
         self.link = Link::Down;
         self.parts.metrics.alive(false);
+    }
+
+    /// What a lost socket had in its buffer goes back to the machine, which knows of the loss by now.
+    fn take_back_unwritten(&mut self) -> Result<(), LaneGone> {
+        if let Link::Down = self.link {
+            for command in self.claims.unwritten() {
+                self.input(Instant::now(), Input::Unsent(command))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn show_ready(&mut self, ready: bool) {
+        self.ready = ready;
+        self.parts.ready.set(self.parts.id, ready);
     }
 
     /// Reading stops while the lane has no room. The machine knows, so that unread acknowledgements are not missed ones.
@@ -398,5 +436,7 @@ fn arm(timer: Pin<&mut Sleep>, deadline: Option<Instant>) {
 
 /// A close code that leaves the session to a later run.
 const KEEPS_SESSION: u16 = 4000;
+/// The reason of commands that a shard did not send because it ended.
+const NOT_SENT: &str = "not_sent";
 /// The opcode of HELLO.
 const HELLO: u64 = 10;

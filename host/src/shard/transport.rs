@@ -55,6 +55,8 @@ pub enum Incoming {
     Text(Bytes),
     /// A binary message: compressed, if the connection is.
     Binary(Bytes),
+    /// Nothing came in, but all that was queued has been written.
+    Written,
     /// The other side closed, with its code if it gave one.
     Closed(Option<u16>),
     /// Something that breaks the rules of WebSocket, or a message beyond the limit.
@@ -95,10 +97,11 @@ impl Socket {
         poll_fn(|context| self.poll_next(context)).await
     }
 
-    /// Writes what was queued, and reads nothing; pends for ever when all is written. Answers only if writing fails. Cancel safe.
+    /// Writes what was queued, and reads nothing; pends for ever when all is written. Cancel safe.
     pub async fn write_only(&mut self) -> Incoming {
         poll_fn(|context| match ready!(self.poll_flush(context)) {
-            Ok(()) => Poll::Pending,
+            Ok(true) => Poll::Ready(Incoming::Written),
+            Ok(false) => Poll::Pending,
             Err(error) => Poll::Ready(meaning(error)),
         })
         .await
@@ -127,8 +130,10 @@ impl Socket {
     }
 
     fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Incoming> {
-        if let Poll::Ready(Err(error)) = self.poll_flush(context) {
-            return Poll::Ready(meaning(error));
+        match self.poll_flush(context) {
+            Poll::Ready(Ok(true)) => return Poll::Ready(Incoming::Written),
+            Poll::Ready(Err(error)) => return Poll::Ready(meaning(error)),
+            Poll::Ready(Ok(false)) | Poll::Pending => {}
         }
         loop {
             let message = ready!(std::pin::Pin::new(&mut self.stream).poll_next(context));
@@ -144,12 +149,12 @@ impl Socket {
         }
     }
 
-    fn poll_flush(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Error>> {
+    /// Whether anything had to be written.
+    fn poll_flush(&mut self, context: &mut Context<'_>) -> Poll<Result<bool, Error>> {
         if self.unflushed {
             ready!(std::pin::Pin::new(&mut self.stream).poll_flush(context))?;
-            self.unflushed = false;
         }
-        Poll::Ready(Ok(()))
+        Poll::Ready(Ok(std::mem::take(&mut self.unflushed)))
     }
 }
 

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use gateway_protocol::{Session, ShardId};
 use thiserror::Error;
 
-use super::{BotKey, session_file};
+use super::{BotKey, SessionStore, ShardSession, Unsaved, session_file};
 
 /// Sessions of one bot's shards. While it lives, no other gateway can have the same shards.
 #[derive(Debug)]
@@ -91,6 +91,20 @@ impl LocalStore {
     #[must_use]
     pub fn path(&self, shard: ShardId) -> PathBuf {
         self.directory.join(format!("shard-{}.json", shard.0))
+    }
+}
+
+impl SessionStore for LocalStore {
+    fn sessions(&self) -> Vec<ShardSession> {
+        self.shards().map(|shard| (shard, self.load(shard))).collect()
+    }
+
+    async fn save_all(&mut self, changes: &[ShardSession]) -> Result<(), Unsaved> {
+        let failures = changes.iter().filter_map(|(shard, session)| {
+            let error = self.save(*shard, session.as_ref()).err()?;
+            Some((*shard, format!("{}: {error}", self.path(*shard).display())))
+        });
+        Unsaved::check(failures)
     }
 }
 

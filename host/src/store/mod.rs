@@ -2,9 +2,13 @@
 
 mod bot_key;
 mod local;
+mod redis;
 mod session_file;
+mod session_store;
 mod writer;
 
-pub use bot_key::BotKey;
-pub use local::{LocalStore, StoreError, default_directory};
-pub use writer::{CheckpointSender, CheckpointWriter};
+pub use self::bot_key::BotKey;
+pub use self::local::{LocalStore, StoreError, default_directory};
+pub use self::redis::RedisStore;
+pub use self::session_store::{SessionStore, ShardSession, Unsaved};
+pub use self::writer::{CheckpointSender, CheckpointWriter};

@@ -26,8 +26,10 @@ pub(super) enum Unusable {
     OtherShard,
     #[error("it is from a run with {0} shards, and a session does not outlive a change of that number")]
     OtherCount(u32),
-    #[error("its session has no id, or nothing that was delivered")]
-    Incomplete,
+    #[error("its session has no id")]
+    NoId,
+    #[error("nothing of its session was delivered, so that what Discord sent on it is lost")]
+    NothingDelivered,
 }
 
 /// Reads it. `Ok(None)` if there is no file.
@@ -111,8 +113,11 @@ impl Contents {
         if self.shard_count != count {
             return Err(Unusable::OtherCount(self.shard_count));
         }
-        if self.session_id.is_empty() || self.sequence == 0 {
-            return Err(Unusable::Incomplete);
+        if self.session_id.is_empty() {
+            return Err(Unusable::NoId);
+        }
+        if self.sequence == 0 {
+            return Err(Unusable::NothingDelivered);
         }
         Ok(Session { id: self.session_id, resume_url: self.resume_url, sequence: Sequence(self.sequence) })
     }
@@ -147,10 +152,10 @@ mod tests {
         write(&path, SHARD, COUNT, Some(&session("a", 7))).unwrap();
         assert!(matches!(read(&path, ShardId(2), COUNT), Err(Unusable::OtherShard)));
         assert!(matches!(read(&path, SHARD, 8), Err(Unusable::OtherCount(4))));
-        for incomplete in [session("", 7), session("a", 0)] {
-            write(&path, SHARD, COUNT, Some(&incomplete)).unwrap();
-            assert!(matches!(read(&path, SHARD, COUNT), Err(Unusable::Incomplete)));
-        }
+        write(&path, SHARD, COUNT, Some(&session("", 7))).unwrap();
+        assert!(matches!(read(&path, SHARD, COUNT), Err(Unusable::NoId)));
+        write(&path, SHARD, COUNT, Some(&session("a", 0))).unwrap();
+        assert!(matches!(read(&path, SHARD, COUNT), Err(Unusable::NothingDelivered)));
         fs::write(&path, r#"{"version":2,"sessions":{}}"#).unwrap();
         assert!(matches!(read(&path, SHARD, COUNT), Err(Unusable::Newer(2))));
         fs::write(&path, r#"{"version":1,"shard":3,"shard_count":4,"session_id":"a"}"#).unwrap();

@@ -3,26 +3,28 @@
 use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use gateway_protocol::{Session, ShardId};
-use tokio::sync::watch;
+use tokio::runtime::Builder;
+use tokio::sync::{oneshot, watch};
 
-use super::LocalStore;
+use super::{SessionStore, ShardSession};
+use crate::connection::Backoff;
 use crate::telemetry::CheckpointMetrics;
 
-/// A thread that owns the store. Dropping it saves what is unsaved and ends the thread.
+/// A thread that owns the store. Dropping it saves what is unsaved and ends the thread, within a few seconds even if the store
+/// is away.
 #[derive(Debug)]
 pub struct CheckpointWriter {
     sender: CheckpointSender,
     /// Dropped to end the thread.
-    stop: Option<SyncSender<()>>,
+    stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
-/// Where lanes say how far a shard is. Never waits for the disk.
+/// Where lanes say how far a shard is. Never waits for the store.
 #[derive(Debug, Clone)]
 pub struct CheckpointSender {
     newest: Arc<HashMap<ShardId, watch::Sender<Option<Session>>>>,
@@ -45,19 +47,17 @@ impl CheckpointWriter {
     /// Starts the thread. It saves what has changed every `interval`: after a crash, at most that much is delivered again.
     ///
     /// # Errors
-    /// If the system refuses a thread.
-    pub fn start(store: LocalStore, interval: Duration, metrics: CheckpointMetrics) -> io::Result<Self> {
-        let (senders, receivers): (HashMap<_, _>, Vec<_>) = store
-            .shards()
-            .map(|shard| {
-                let (sender, receiver) = watch::channel(store.load(shard));
-                ((shard, sender), (shard, receiver))
-            })
-            .unzip();
-        let (stop, stopped) = sync_channel(0);
-        let writer = Writer { store, newest: receivers, metrics, failing: false };
-        let thread =
-            std::thread::Builder::new().name("checkpoints".into()).spawn(move || writer.run(&stopped, interval))?;
+    /// If the system refuses a thread or what it waits with.
+    pub fn start(store: impl SessionStore, interval: Duration, metrics: CheckpointMetrics) -> io::Result<Self> {
+        let (senders, shards) = store.sessions().into_iter().map(watched).unzip();
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let (stop, stopped) = oneshot::channel();
+        let writer = Writer { store, shards, metrics, failure: None };
+        let thread = std::thread::Builder::new().name("checkpoints".into()).spawn(move || {
+            runtime.block_on(writer.run(stopped, interval));
+            // A name that is still being looked up must not hold the end up.
+            runtime.shutdown_background();
+        })?;
         Ok(Self { sender: CheckpointSender { newest: Arc::new(senders) }, stop: Some(stop), thread: Some(thread) })
     }
 
@@ -83,62 +83,113 @@ impl Drop for CheckpointWriter {
     }
 }
 
-struct Writer {
-    store: LocalStore,
-    newest: Vec<(ShardId, watch::Receiver<Option<Session>>)>,
-    metrics: CheckpointMetrics,
-    /// Whether saving failed last time.
-    failing: bool,
+fn watched((shard, session): ShardSession) -> ((ShardId, watch::Sender<Option<Session>>), WatchedShard) {
+    let (sender, newest) = watch::channel(session);
+    ((shard, sender), WatchedShard { shard, newest, is_saved: true })
 }
 
-impl Writer {
-    fn run(mut self, stopped: &Receiver<()>, interval: Duration) {
-        while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(interval) {
-            self.save_changed();
+struct Writer<S> {
+    store: S,
+    shards: Vec<WatchedShard>,
+    metrics: CheckpointMetrics,
+    /// Why saving failed last time, if it did.
+    failure: Option<String>,
+}
+
+struct WatchedShard {
+    shard: ShardId,
+    newest: watch::Receiver<Option<Session>>,
+    /// Whether the store has what was seen last.
+    is_saved: bool,
+}
+
+impl WatchedShard {
+    /// What is to be saved, and from now on counts as unsaved.
+    fn change(&mut self) -> Option<ShardSession> {
+        // An error means that the senders are gone; what they sent last is still to be saved.
+        self.is_saved &= !self.newest.has_changed().unwrap_or(true);
+        (!self.is_saved).then(|| (self.shard, self.newest.borrow_and_update().clone()))
+    }
+}
+
+impl<S: SessionStore> Writer<S> {
+    async fn run(mut self, stopped: oneshot::Receiver<()>, interval: Duration) {
+        let rounds = async {
+            loop {
+                tokio::time::sleep(interval).await;
+                self.save_changed().await;
+            }
+        };
+        tokio::select! {
+            biased;
+            // Cuts a round short that may be waiting for a store that is away.
+            _ = stopped => {}
+            () = rounds => {}
         }
-        self.save_changed();
+        self.save_last().await;
     }
 
-    /// What fails stays changed, so the next round tries it again.
-    fn save_changed(&mut self) {
-        let mut failure = None;
-        let mut unsaved = 0;
-        for (shard, newest) in &mut self.newest {
-            // An error means that the senders are gone; what they sent last is still to be saved.
-            if !newest.has_changed().unwrap_or(true) {
-                continue;
-            }
-            let session = newest.borrow_and_update().clone();
-            match self.store.save(*shard, session.as_ref()) {
-                Ok(()) => self.metrics.saved(),
-                Err(error) => {
-                    newest.mark_changed();
-                    self.metrics.failed();
-                    unsaved += 1;
-                    failure = Some((self.store.path(*shard), error));
-                }
-            }
+    /// What fails, or is cut short, stays unsaved, so the next round tries it again.
+    async fn save_changed(&mut self) {
+        let changes: Vec<_> = self.shards.iter_mut().filter_map(WatchedShard::change).collect();
+        if changes.is_empty() {
+            return;
         }
-        self.metrics.unsaved(unsaved);
-        match failure {
-            Some((path, error)) if !self.failing => tracing::warn!(
-                "cannot save how far shards are ({}: {error}). The gateway goes on and tries again; until it succeeds, a crash \
-                 would deliver events twice or lose the session",
-                path.display()
+        let unsaved = self.store.save_all(&changes).await.err();
+        for shard in self.shards.iter_mut().filter(|shard| !shard.is_saved) {
+            shard.is_saved = !unsaved.as_ref().is_some_and(|unsaved| unsaved.shards.contains(&shard.shard));
+            if shard.is_saved { self.metrics.saved() } else { self.metrics.failed() }
+        }
+        self.metrics.unsaved(self.unsaved());
+        let failure = unsaved.map(|unsaved| unsaved.reason);
+        match &failure {
+            Some(reason) if self.failure.is_none() => tracing::warn!(
+                "cannot save how far shards are ({reason}). The gateway goes on and tries again; until it succeeds, a crash would \
+                 deliver events twice or lose the session"
             ),
-            None if self.failing => tracing::info!("how far shards are is saved again"),
+            None if self.failure.is_some() => tracing::info!("how far shards are is saved again"),
             _ => {}
         }
-        self.failing = unsaved > 0;
+        self.failure = failure;
+    }
+
+    async fn save_last(&mut self) {
+        let attempts = async {
+            let mut backoff = Backoff::default();
+            loop {
+                self.save_changed().await;
+                if self.failure.is_none() {
+                    break;
+                }
+                backoff.wait().await;
+            }
+        };
+        let is_done = tokio::time::timeout(LAST_SAVE, attempts).await.is_ok();
+        if !is_done {
+            tracing::error!(
+                "how far {} shards are could not be saved within {} s ({}): the next start delivers events twice or loses \
+                 the session",
+                self.unsaved(),
+                LAST_SAVE.as_secs(),
+                self.failure.as_deref().unwrap_or("the store does not answer")
+            );
+        }
+    }
+
+    fn unsaved(&self) -> usize {
+        self.shards.iter().filter(|shard| !shard.is_saved).count()
     }
 }
+
+/// How long the end may take to save what is unsaved.
+const LAST_SAVE: Duration = Duration::from_secs(3);
 
 #[cfg(test)]
 mod tests {
     use gateway_protocol::Sequence;
 
     use super::*;
-    use crate::store::BotKey;
+    use crate::store::{BotKey, LocalStore, Unsaved};
     use crate::telemetry::Metrics;
 
     const SHARD: ShardId = ShardId(1);
@@ -153,9 +204,9 @@ mod tests {
         LocalStore::open(directory.path(), &BotKey::new("MTIz.a.b", "discord.com"), 2, [ShardId(0), SHARD]).unwrap()
     }
 
-    fn writer(store: LocalStore, metrics: &Metrics) -> (Writer, watch::Sender<Option<Session>>) {
-        let (sender, receiver) = watch::channel(None);
-        (Writer { store, newest: vec![(SHARD, receiver)], metrics: metrics.checkpoints(), failing: false }, sender)
+    fn writer<S: SessionStore>(store: S, metrics: &Metrics) -> (Writer<S>, watch::Sender<Option<Session>>) {
+        let ((_, sender), shard) = watched((SHARD, None));
+        (Writer { store, shards: vec![shard], metrics: metrics.checkpoints(), failure: None }, sender)
     }
 
     fn shows(metrics: &Metrics, line: &str) -> bool {
@@ -195,8 +246,8 @@ mod tests {
         assert!(shows(&metrics, "gateway_checkpoints_total 1"), "what is saved already is not written again");
     }
 
-    #[test]
-    fn what_cannot_be_saved_is_tried_again_until_it_is() {
+    #[tokio::test]
+    async fn what_cannot_be_saved_is_tried_again_until_it_is() {
         let directory = tempfile::tempdir().unwrap();
         let store = open(&directory);
         let path = store.path(SHARD);
@@ -205,25 +256,88 @@ mod tests {
         sender.send_replace(Some(session(3)));
         // A directory stands where the file belongs.
         std::fs::create_dir(&path).unwrap();
-        writer.save_changed();
-        writer.save_changed();
-        assert!(writer.failing && shows(&metrics, "gateway_checkpoint_failures_total 2"));
+        writer.save_changed().await;
+        writer.save_changed().await;
+        assert!(writer.failure.is_some() && shows(&metrics, "gateway_checkpoint_failures_total 2"));
         assert!(shows(&metrics, "gateway_checkpoints_unsaved 1"));
         std::fs::remove_dir(&path).unwrap();
-        writer.save_changed();
-        assert!(!writer.failing && shows(&metrics, "gateway_checkpoints_unsaved 0"));
+        writer.save_changed().await;
+        assert!(writer.failure.is_none() && shows(&metrics, "gateway_checkpoints_unsaved 0"));
         assert_eq!(writer.store.load(SHARD), Some(session(3)));
     }
 
-    #[test]
-    fn nothing_new_writes_nothing() {
+    #[tokio::test]
+    async fn nothing_new_writes_nothing() {
         let directory = tempfile::tempdir().unwrap();
         let metrics = Metrics::new().unwrap();
         let (mut writer, sender) = writer(open(&directory), &metrics);
-        writer.save_changed();
+        writer.save_changed().await;
         sender.send_replace(Some(session(3)));
-        writer.save_changed();
-        writer.save_changed();
+        writer.save_changed().await;
+        writer.save_changed().await;
         assert!(shows(&metrics, "gateway_checkpoints_total 1"));
+    }
+
+    /// Saves nothing in the first round: it hangs, or lacks one shard.
+    struct FirstFails {
+        hangs: Option<oneshot::Sender<()>>,
+        lacks: Option<ShardId>,
+        saved: std::sync::mpsc::SyncSender<Vec<ShardSession>>,
+    }
+
+    impl SessionStore for FirstFails {
+        fn sessions(&self) -> Vec<ShardSession> {
+            Vec::new()
+        }
+
+        async fn save_all(&mut self, changes: &[ShardSession]) -> Result<(), Unsaved> {
+            if let Some(hangs) = self.hangs.take() {
+                hangs.send(()).unwrap();
+                std::future::pending::<()>().await;
+            }
+            self.saved.send(changes.to_vec()).unwrap();
+            Unsaved::check(self.lacks.take().map(|shard| (shard, "no reason".into())))
+        }
+    }
+
+    #[tokio::test]
+    async fn a_round_that_hangs_is_cut_short_at_the_end_and_saved_again() {
+        let metrics = Metrics::new().unwrap();
+        let (hangs, hung) = oneshot::channel();
+        let (saved, rounds) = std::sync::mpsc::sync_channel(8);
+        let (writer, sender) = writer(FirstFails { hangs: Some(hangs), lacks: None, saved }, &metrics);
+        sender.send_replace(Some(session(3)));
+        let (stop, stopped) = oneshot::channel();
+        let stopping = async {
+            hung.await.unwrap();
+            drop(stop);
+        };
+        tokio::join!(writer.run(stopped, Duration::ZERO), stopping);
+        assert_eq!(rounds.iter().collect::<Vec<_>>(), [[(SHARD, Some(session(3)))]]);
+        assert!(shows(&metrics, "gateway_checkpoints_total 1"));
+    }
+
+    #[tokio::test]
+    async fn only_the_shards_that_failed_are_saved_again() {
+        let metrics = Metrics::new().unwrap();
+        let (saved, rounds) = std::sync::mpsc::sync_channel(8);
+        let (mut writer, sender) = writer(FirstFails { hangs: None, lacks: Some(SHARD), saved }, &metrics);
+        let ((_, other), shard) = watched((ShardId(0), None));
+        writer.shards.push(shard);
+        sender.send_replace(Some(session(3)));
+        other.send_replace(Some(session(4)));
+        writer.save_changed().await;
+        assert!(
+            shows(&metrics, "gateway_checkpoints_unsaved 1") && shows(&metrics, "gateway_checkpoint_failures_total 1")
+        );
+        writer.save_changed().await;
+        writer.save_changed().await;
+        drop(writer);
+        let rounds: Vec<_> = rounds.iter().collect();
+        assert_eq!(
+            rounds,
+            [vec![(SHARD, Some(session(3))), (ShardId(0), Some(session(4)))], vec![(SHARD, Some(session(3)))]]
+        );
+        assert!(shows(&metrics, "gateway_checkpoints_total 2"));
     }
 }

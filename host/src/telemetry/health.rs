@@ -22,6 +22,7 @@ pub struct Health {
 #[derive(Debug, Default)]
 struct Inner {
     shards: Mutex<BTreeMap<ShardId, ShardState>>,
+    brokers: Mutex<BTreeMap<&'static str, BrokerState>>,
     loops: Mutex<Vec<Arc<EventLoop>>>,
     ending: AtomicBool,
 }
@@ -69,6 +70,32 @@ impl Drop for ShardHealth {
     }
 }
 
+/// How the connection to a broker's server is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BrokerState {
+    /// There is none; it is being made.
+    Connecting,
+    /// Messages flow.
+    Connected,
+    /// There is one, but the server takes nothing for now.
+    Blocked,
+}
+
+/// Where a broker's connection says how it is. Clones are handles of the same.
+#[derive(Debug, Clone)]
+pub struct BrokerHealth {
+    broker: &'static str,
+    inner: Arc<Inner>,
+}
+
+impl BrokerHealth {
+    /// The connection is now in that state.
+    pub fn set(&self, state: BrokerState) {
+        lock(&self.inner.brokers).insert(self.broker, state);
+    }
+}
+
 /// Whether events flow, and why not.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 pub(super) struct Readiness {
@@ -76,6 +103,9 @@ pub(super) struct Readiness {
     /// Empty when ready.
     #[serde(skip_serializing_if = "str::is_empty")]
     reason: &'static str,
+    /// Empty if no broker has a server.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    brokers: BTreeMap<&'static str, BrokerState>,
     shards: Vec<ShardReadiness>,
 }
 
@@ -91,6 +121,14 @@ impl Health {
     pub fn shard(&self, shard: ShardId) -> ShardHealth {
         let health = ShardHealth { shard, inner: Arc::clone(&self.inner) };
         health.set(ShardState::Starting);
+        health
+    }
+
+    /// Adds a broker's server, which is not connected yet.
+    #[must_use]
+    pub fn broker(&self, name: &'static str) -> BrokerHealth {
+        let health = BrokerHealth { broker: name, inner: Arc::clone(&self.inner) };
+        health.set(BrokerState::Connecting);
         health
     }
 
@@ -110,8 +148,15 @@ impl Health {
             .iter()
             .map(|(shard, state)| ShardReadiness { shard: shard.0, state: *state })
             .collect();
+        let brokers = lock(&self.inner.brokers).clone();
+        let any_broker = |wanted| brokers.values().any(|state| *state == wanted);
         let reason = if self.inner.ending.load(Ordering::Relaxed) {
             "the gateway is ending"
+        // Before the shards, which start after the broker is there.
+        } else if any_broker(BrokerState::Connecting) {
+            "the broker is away"
+        } else if any_broker(BrokerState::Blocked) {
+            "the broker takes nothing for now"
         } else if shards.is_empty() {
             "no shard is known yet"
         } else if shards.iter().any(|shard| shard.state != ShardState::Ready) {
@@ -119,7 +164,7 @@ impl Health {
         } else {
             ""
         };
-        Readiness { ready: reason.is_empty(), reason, shards }
+        Readiness { ready: reason.is_empty(), reason, brokers, shards }
     }
 
     /// # Errors
@@ -177,6 +222,26 @@ mod tests {
         assert!(health.readiness().ready);
         drop(two);
         assert!(!health.readiness().ready, "a shard that ended is not ready");
+    }
+
+    #[test]
+    fn ready_means_that_the_broker_takes_messages() {
+        let health = Health::default();
+        let broker = health.broker("amqp");
+        assert_eq!(health.readiness().reason, "the broker is away", "and no shard is known yet");
+        let shard = health.shard(ShardId(0));
+        shard.set(ShardState::Ready);
+        broker.set(BrokerState::Blocked);
+        assert_eq!(health.readiness().reason, "the broker takes nothing for now");
+        broker.set(BrokerState::Connected);
+        assert!(health.readiness().ready);
+        let json = serde_json::to_string(&health.readiness()).unwrap();
+        assert_eq!(json, r#"{"ready":true,"brokers":{"amqp":"connected"},"shards":[{"shard":0,"state":"ready"}]}"#);
+        let other = health.broker("redis");
+        broker.set(BrokerState::Blocked);
+        assert_eq!(health.readiness().reason, "the broker is away", "the worst of them counts");
+        other.set(BrokerState::Connected);
+        assert_eq!(health.readiness().reason, "the broker takes nothing for now");
     }
 
     #[test]

@@ -26,6 +26,8 @@ const FLUSH_STEP: Duration = Duration::from_millis(5);
 
 /// The crates of this product, by the beginning of their names.
 const OWN: [&str; 2] = ["gateway", "spectacles_gateway"];
+/// Libraries that print what passes through them, payloads and all. What they find wrong reaches the log through the gateway.
+const SILENT: [&str; 3] = ["amq_protocol", "async_rs", "lapin"];
 /// Crates whose debug lines are too many to be of use to anybody who debugs a gateway.
 const CHATTY: [&str; 4] = ["cranelift", "h2", "regalloc2", "wasmtime"];
 
@@ -108,6 +110,7 @@ fn targets(level: LogLevel) -> Targets {
     Targets::new()
         .with_default(others)
         .with_targets(CHATTY.map(|name| (name, quiet)))
+        .with_targets(SILENT.map(|name| (name, LevelFilter::OFF)))
         .with_targets(OWN.map(|name| (name, own)))
 }
 
@@ -247,6 +250,7 @@ mod tests {
                 tracing::warn!(target: "hyper::client", "one");
                 tracing::info!(target: "hyper::client", "two");
                 tracing::debug!(target: "cranelift_codegen", "three");
+                tracing::error!(target: "lapin::channel", "a payload");
             };
             logged(level, LogFormat::Text, log).lines().count()
         };

@@ -6,9 +6,10 @@ pub mod log;
 mod metrics;
 mod server;
 
-pub use health::{Health, ShardHealth, ShardState};
+pub use health::{BrokerHealth, BrokerState, Health, ShardHealth, ShardState};
 pub use listen::BindError;
 pub use metrics::{
-    CheckpointMetrics, CommandMetrics, ComponentMetrics, IdentifyMetrics, LaneMetrics, Metrics, ShardMetrics,
+    BrokerMetrics, CheckpointMetrics, CommandMetrics, ComponentMetrics, DeadLetterMetrics, IdentifyMetrics,
+    LaneMetrics, Metrics, ShardMetrics,
 };
 pub use server::MetricsServer;

@@ -1,6 +1,6 @@
-use gateway_simulator::{Answer, FaultKind, Happening, Knobs, Options, Raw};
+use gateway_simulator::{ALL_INTENTS, Answer, FaultKind, Happening, Knobs, Options, Rate, Raw};
 use serde_json::json;
-use std::time::Duration;
+use std::{num::NonZeroU32, time::Duration};
 use tokio_tungstenite::{connect_async, tungstenite::Error};
 
 use crate::client::{Client, QUERY, identify, quiet, resume, resume_url, start, within};
@@ -229,4 +229,51 @@ async fn a_wait_that_ends_in_vain_tells_what_happened_instead() {
     let (_client, _) = Client::ready(&simulator, 0).await;
     let error = simulator.control().wait_for(|_| false).await.unwrap_err();
     assert!(error.to_string().contains("Ready {"), "{error}");
+}
+
+#[tokio::test]
+async fn a_recurring_fault_strikes_behind_every_so_many_events() {
+    let simulator = start(Options { event_rate: Rate::per_second(1000.0), ..Options::default() }).await;
+    let every = NonZeroU32::new(7).unwrap();
+    simulator.control().fault(FaultKind::RequestHeartbeat { count: 1 }.times(2).every(every));
+    let (mut client, _) = Client::ready(&simulator, ALL_INTENTS).await;
+    for _ in 0..10 {
+        client.event("GUILD_CREATE").await;
+    }
+    let mut opcodes = Vec::new();
+    while opcodes.len() < 24 {
+        opcodes.push(client.next().await["op"].as_u64().unwrap());
+    }
+    let expected: Vec<_> = (0..24).map(|index| u64::from(index == 7 || index == 15)).collect();
+    assert_eq!(opcodes, expected);
+}
+
+#[tokio::test]
+async fn a_recurring_fault_of_a_later_occasion_waits_for_it_once() {
+    let simulator = start(Options { event_rate: Rate::per_second(1000.0), ..Options::default() }).await;
+    let control = simulator.control();
+    control.fault(FaultKind::SwallowAcks.until_cleared().every(NonZeroU32::MIN));
+    let (mut client, _) = Client::ready(&simulator, ALL_INTENTS).await;
+    for _ in 0..30 {
+        client.next().await;
+    }
+    control.pause();
+    client.send(json!({"op": 1, "d": 1})).await;
+    client.send(json!({"op": 1, "d": 1})).await;
+    let mut heartbeats = 0;
+    let both = control.wait_for(|entry| {
+        heartbeats += u32::from(matches!(entry.happening, Happening::Heartbeat { .. }));
+        heartbeats == 2
+    });
+    both.await.unwrap();
+    control.send_event(0, "LAST", "{}");
+    let mut acknowledged = 0;
+    loop {
+        let payload = client.next().await;
+        acknowledged += u32::from(payload["op"] == 11);
+        if payload["t"] == "LAST" {
+            break;
+        }
+    }
+    assert_eq!(acknowledged, 1);
 }

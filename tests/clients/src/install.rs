@@ -1,4 +1,4 @@
-//! Brings the scripts' packages, once for each version of their manifests.
+//! Brings the packages of scripts, once for each version of their manifests.
 
 use std::{
     fs::{self, File},
@@ -7,11 +7,12 @@ use std::{
     process::{self, Command},
 };
 
-/// The folder whose `node_modules` hold the packages of `discordjs/package.json`.
-pub(crate) fn node() -> PathBuf {
-    let manifests = ["package.json", "package-lock.json", ".npmrc"].map(|file| (file, read("discordjs", file)));
+/// The folder whose `node_modules` hold the packages of the `package.json` in `manifests`; it is called `name`.
+#[must_use]
+pub fn node(name: &str, manifests: &Path) -> PathBuf {
+    let manifests = ["package.json", "package-lock.json", ".npmrc"].map(|file| (file, read(manifests, file)));
     let wanted = manifests.iter().map(|(_, text)| text.as_str()).collect::<String>();
-    install(&home(), "node", &wanted, |folder| {
+    install(&home(), name, &wanted, |folder| {
         for (file, text) in &manifests {
             fs::write(folder.join(file), text).unwrap();
         }
@@ -20,14 +21,15 @@ pub(crate) fn node() -> PathBuf {
     })
 }
 
-/// A Python with the packages of `discordpy/requirements.txt`.
-pub(crate) fn python() -> PathBuf {
+/// A Python with the packages of the `requirements.txt` in `manifests`. Its folder is called `name`.
+#[must_use]
+pub fn python(name: &str, manifests: &Path) -> PathBuf {
     let system = if cfg!(windows) { "python" } else { "python3" };
     let interpreter = if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" };
     let version = run(Command::new(system).arg("--version"), PYTHON_ADVICE);
-    let requirements = read("discordpy", "requirements.txt");
+    let requirements = read(manifests, "requirements.txt");
     // A virtual environment belongs to the Python that made it.
-    let folder = install(&home(), "python", &format!("{version}{requirements}"), |folder| {
+    let folder = install(&home(), name, &format!("{version}{requirements}"), |folder| {
         fs::write(folder.join("requirements.txt"), &requirements).unwrap();
         run(Command::new(system).args(["-m", "venv"]).arg(folder), PYTHON_ADVICE);
         let mut pip = Command::new(folder.join(interpreter));
@@ -80,16 +82,16 @@ fn run(command: &mut Command, advice: &str) -> String {
     stdout
 }
 
-fn read(script: &str, file: &str) -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(script).join(file);
+fn read(folder: &Path, file: &str) -> String {
+    let path = folder.join(file);
     fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
 const STAMP: &str = "installed";
-const NODE_ADVICE: &str = "The tests with @discordjs/ws need Node.js 20 or newer with npm (Debian: `apt-get install nodejs \
-                           npm`) and a way to the npm registry.";
-const PYTHON_ADVICE: &str = "The tests with discord.py need Python 3.10 or newer with its venv module (Debian: `apt-get \
-                             install python3-venv`) and a way to PyPI.";
+const NODE_ADVICE: &str = "The tests with other people's clients need Node.js 20 or newer with npm (Debian: `apt-get install \
+                           nodejs npm`) and a way to the npm registry.";
+const PYTHON_ADVICE: &str = "The tests with other people's clients need Python 3.10 or newer with its venv module (Debian: \
+                             `apt-get install python3-venv`) and a way to PyPI.";
 
 #[cfg(test)]
 mod tests {

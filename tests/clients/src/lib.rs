@@ -9,7 +9,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")]
 
 mod client;
-mod install;
+pub mod install;
 mod promises;
 mod report;
 mod script;

@@ -19,14 +19,16 @@ use crate::{
 #[must_use]
 pub fn discordjs(simulator: &Simulator, compression: &str) -> Client {
     let mut command = Command::new("node");
-    command.arg(folder().join("discordjs/client.cjs")).env("NODE_PATH", install::node().join("node_modules"));
+    command
+        .arg(folder().join("discordjs/client.cjs"))
+        .env("NODE_PATH", install::node("node", &folder().join("discordjs")).join("node_modules"));
     start(command, simulator, compression)
 }
 
 /// Starts `discord.py`. `compression` is `zlib` or `zstd`.
 #[must_use]
 pub fn discordpy(simulator: &Simulator, compression: &str) -> Client {
-    let mut command = Command::new(install::python());
+    let mut command = Command::new(install::python("python", &folder().join("discordpy")));
     command.arg(folder().join("discordpy/client.py"));
     start(command, simulator, compression)
 }

@@ -34,6 +34,15 @@ impl DebianCompiler {
         self.folder.join(Self::RUSTC)
     }
 
+    /// Its clippy as cargo runs it, once it has been unpacked, which only linting asks for.
+    #[must_use]
+    pub fn cargo_clippy(&self) -> PathBuf {
+        self.folder.join(Self::CARGO_CLIPPY)
+    }
+
     /// The compiler's name in its folder.
     pub const RUSTC: &str = "rustc";
+
+    /// The name of its clippy there.
+    pub const CARGO_CLIPPY: &str = "cargo-clippy";
 }

@@ -21,7 +21,7 @@ mod environment;
 mod error;
 mod toolchain;
 
-pub use build::{Guest, build, sources};
+pub use build::{Guest, build, build_projects, crates, lint, sources};
 pub use debian::DebianCompiler;
 pub use error::Error;
 pub use toolchain::Toolchain;

@@ -57,7 +57,21 @@ impl Toolchain {
         }
     }
 
-    /// Tells a `cargo build` command for which target, with which compiler and how to link.
+    /// The compiler of Debian that was unpacked for the workspace, if guests are built with it.
+    #[must_use]
+    pub fn debian(&self) -> Option<&DebianCompiler> {
+        match &self.compiler {
+            Compiler::Installed { .. } => None,
+            Compiler::Debian(debian) => Some(debian),
+        }
+    }
+
+    /// The `cargo-clippy` of the compiler, if it is not cargo's own: a clippy reads only what its own compiler has built.
+    pub(crate) fn clippy(&self) -> Option<PathBuf> {
+        self.debian().map(DebianCompiler::cargo_clippy)
+    }
+
+    /// Tells a command of cargo for which target, with which compiler and how to link.
     pub(crate) fn configure(&self, cargo: &mut Command) {
         cargo.args(["--target", TARGET]).env("CARGO_ENCODED_RUSTFLAGS", self.rustflags());
         match &self.compiler {

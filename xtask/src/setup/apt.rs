@@ -1,6 +1,8 @@
 //! Debian's package tools.
 
 use std::ffi::OsStr;
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write as _};
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -11,11 +13,14 @@ pub(crate) fn ensure_present() -> Result<()> {
     run("apt-get", ["--version"]).and_then(|_| run("dpkg-deb", ["--version"])).map(drop).context("this is no Debian")
 }
 
-/// Installs packages. Only root may.
+/// Installs packages. Only root may. Of the services among them none is started, now or when the machine starts.
 pub(crate) fn install(packages: &[&str]) -> Result<()> {
     update()?;
+    let _no_services = NoServices::begin()?;
     let arguments = ["-qq", "--yes", "--no-install-recommends", "install"];
-    run("apt-get", arguments.iter().chain(packages)).map(drop)
+    run("apt-get", arguments.iter().chain(packages))?;
+    let is_service = |package: &&&str| Path::new("/etc/init.d").join(package).exists();
+    packages.iter().filter(is_service).try_for_each(|service| run("update-rc.d", [service, "disable"]).map(drop))
 }
 
 /// Brings the package lists up to date. Needs root.
@@ -50,6 +55,38 @@ pub(crate) fn download(packages: &[String], folder: &Path) -> Result<()> {
 pub(crate) fn unpack(package: &Path, folder: &Path) -> Result<()> {
     run("dpkg-deb", [OsStr::new("--extract"), package.as_os_str(), folder.as_os_str()]).map(drop)
 }
+
+/// While it lives, Debian starts no service that it installs.
+struct NoServices(bool);
+
+impl NoServices {
+    /// Does nothing where the machine's owner has a policy of services already.
+    fn begin() -> Result<Self> {
+        let mut options = OpenOptions::new();
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o755);
+        match options.write(true).create_new(true).open(SERVICE_POLICY) {
+            Ok(mut file) => {
+                let policy = Self(true);
+                file.write_all(b"#!/bin/sh\nexit 101\n").with_context(|| format!("cannot write {SERVICE_POLICY}"))?;
+                Ok(policy)
+            }
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(Self(false)),
+            Err(error) => Err(error).with_context(|| format!("cannot create {SERVICE_POLICY}")),
+        }
+    }
+}
+
+impl Drop for NoServices {
+    fn drop(&mut self) {
+        if self.0 {
+            let _ = fs::remove_file(SERVICE_POLICY);
+        }
+    }
+}
+
+/// What Debian's installer asks before it starts a service. Exit code 101 forbids it.
+const SERVICE_POLICY: &str = "/usr/sbin/policy-rc.d";
 
 fn run<Argument: AsRef<OsStr>>(program: &str, arguments: impl IntoIterator<Item = Argument>) -> Result<String> {
     let mut command = Command::new(program);

@@ -14,28 +14,43 @@ pub(crate) fn unpack(compiler: &DebianCompiler) -> Result<()> {
     apt::ensure_present()?;
     remove_leftovers(compiler.folder())?;
     let unfinished = compiler.folder().with_extension(format!("{UNFINISHED}{}", std::process::id()));
-    let archives = unfinished.join("archives");
-    if let Err(error) = download(&archives) {
-        // The lists of packages are empty, or name versions that Debian has replaced since.
-        apt::update().with_context(|| format!("{error:#}"))?;
-        download(&archives)?;
-    }
-    for archive in entries(&archives)? {
-        apt::unpack(&archive, &unfinished)?;
-    }
+    unpack_packages(find_packages, &unfinished.join("archives"), &unfinished)?;
     remove_unused(&unfinished)?;
-    write_script(&unfinished)?;
+    write_script(&unfinished, DebianCompiler::RUSTC)?;
     check(&unfinished.join(DebianCompiler::RUSTC))?;
     fs::rename(&unfinished, compiler.folder())
         .with_context(|| format!("cannot move the compiler to {}", compiler.folder().display()))
 }
 
-/// Downloads the packages into a folder that holds nothing else.
-fn download(archives: &Path) -> Result<()> {
-    let packages = find_packages()?;
+/// Downloads the compiler's clippy (4 MB) and unpacks it beside it, if it is not there yet.
+pub(crate) fn add_clippy(compiler: &DebianCompiler) -> Result<()> {
+    let folder = compiler.folder();
+    if !compiler.cargo_clippy().is_file() {
+        unpack_packages(|| Ok(vec![CLIPPY.into()]), &folder.join("archives"), folder)?;
+        remove_unused(folder)?;
+        write_script(folder, DebianCompiler::CARGO_CLIPPY)?;
+    }
+    // Debian may have replaced the compiler since it was unpacked.
+    let fits = version(&compiler.cargo_clippy()).map(drop);
+    fits.with_context(|| format!("remove {} to get a compiler and a clippy that fit", folder.display()))
+}
+
+/// Downloads packages into the folder `archives`, and unpacks them into `root`.
+fn unpack_packages(find: impl Fn() -> Result<Vec<String>>, archives: &Path, root: &Path) -> Result<()> {
+    if let Err(error) = download(&find, archives) {
+        // The lists of packages are empty, or name versions that Debian has replaced since.
+        apt::update().with_context(|| format!("{error:#}"))?;
+        download(&find, archives)?;
+    }
+    entries(archives)?.iter().try_for_each(|archive| apt::unpack(archive, root))
+}
+
+/// Downloads packages into a folder that holds nothing else.
+fn download(find: impl Fn() -> Result<Vec<String>>, archives: &Path) -> Result<()> {
+    let packages = find()?;
     remove(archives)?;
     fs::create_dir_all(archives).with_context(|| format!("cannot create {}", archives.display()))?;
-    eprintln!("downloading {} (about 140 MB)", packages.join(" "));
+    eprintln!("downloading {}", packages.join(" "));
     apt::download(&packages, archives)
 }
 
@@ -77,13 +92,14 @@ fn remove_unused(root: &Path) -> Result<()> {
     remove(&root.join("usr/share"))
 }
 
-/// Writes the script that runs the compiler with the libraries beside it. It works from wherever its folder stands.
-fn write_script(root: &Path) -> Result<()> {
+/// Writes the script that runs a program of the compiler with the libraries beside it. It works from wherever its folder
+/// stands.
+fn write_script(root: &Path, program: &str) -> Result<()> {
     let libraries = entries(&root.join("usr/lib"))?.into_iter().find(|folder| holds_compiler(folder));
     let libraries = libraries.context("the packages hold no compiler")?;
     let libraries = libraries.strip_prefix(root)?.display().to_string();
-    let path = root.join(DebianCompiler::RUSTC);
-    fs::write(&path, SCRIPT.replace("LIBRARIES", &libraries))?;
+    let path = root.join(program);
+    fs::write(&path, SCRIPT.replace("LIBRARIES", &libraries).replace("PROGRAM", program))?;
     make_executable(&path)
 }
 
@@ -95,16 +111,22 @@ fn holds_compiler(folder: &Path) -> bool {
 
 /// The compiler must run, and be no older than what the guests' crates ask for.
 fn check(rustc: &Path) -> Result<()> {
-    let output = Command::new(rustc).arg("--version").output().context("cannot run the unpacked compiler")?;
-    let said = String::from_utf8_lossy(if output.status.success() { &output.stdout } else { &output.stderr });
-    let version = said.split_whitespace().nth(1).filter(|_| output.status.success());
-    let version = version.with_context(|| format!("the unpacked compiler does not run: {}", said.trim()))?;
+    let version = version(rustc)?;
     let needed = env!("CARGO_PKG_RUST_VERSION");
     ensure!(
-        major_and_minor(version) >= major_and_minor(needed),
+        major_and_minor(&version) >= major_and_minor(needed),
         "Debian's compiler is {version}, and {needed} is needed: add Debian's security updates to apt's sources"
     );
     Ok(())
+}
+
+/// What an unpacked program says of itself. It fails if the program does not run.
+fn version(program: &Path) -> Result<String> {
+    let output = Command::new(program).arg("--version").output();
+    let output = output.with_context(|| format!("cannot run {}", program.display()))?;
+    let said = String::from_utf8_lossy(if output.status.success() { &output.stdout } else { &output.stderr });
+    let version = said.split_whitespace().nth(1).filter(|_| output.status.success());
+    version.map(str::to_owned).with_context(|| format!("{} does not run: {}", program.display(), said.trim()))
 }
 
 fn major_and_minor(version: &str) -> Option<(u32, u32)> {
@@ -140,13 +162,14 @@ fn make_executable(_path: &Path) -> Result<()> {
 }
 
 const STANDARD_LIBRARY: &str = "libstd-rust-web-dev";
+const CLIPPY: &str = "rust-web-clippy";
 
 /// How the extension of an unfinished folder starts; the number of the process follows.
 const UNFINISHED: &str = "part-";
 
 const SCRIPT: &str = r#"#!/bin/sh
 root=$(dirname "$(readlink -f "$0")")
-LD_LIBRARY_PATH="$root/LIBRARIES${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}" exec "$root/usr/bin/rustc" "$@"
+LD_LIBRARY_PATH="$root/LIBRARIES${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}" exec "$root/usr/bin/PROGRAM" "$@"
 "#;
 
 #[cfg(test)]

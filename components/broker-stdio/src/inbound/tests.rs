@@ -102,13 +102,3 @@ fn deep_nesting_is_read_without_recursion() {
     let msgpack = [b"\x92\xa10", &vec![0x91; deep][..], b"\xc0"].concat();
     assert_eq!(parsed(&msgpack).1.len(), deep + 1);
 }
-
-#[test]
-fn a_target_is_send_or_a_shard() {
-    assert_eq!(Target::of("SEND"), Some(Target::Guild));
-    assert_eq!(Target::of("0"), Some(Target::Shard(0)));
-    assert_eq!(Target::of("4294967295"), Some(Target::Shard(u32::MAX)));
-    for name in ["", "send", "+3", "-1", "3 ", "4294967296", "MESSAGE_CREATE", "३"] {
-        assert_eq!(Target::of(name), None, "{name}");
-    }
-}

@@ -54,6 +54,14 @@ impl Shard {
         }
     }
 
+    /// It was in the queue before, so that there is room.
+    pub(super) fn queue_first(&mut self, command: Command) {
+        match self.state {
+            State::Finished => self.actions.push_back(Action::CommandRefused(command.token())),
+            _ => self.commands.push_front(command),
+        }
+    }
+
     /// Sends what waits, as far as the limit allows, and sets the timer for the rest.
     pub(super) fn send_commands(&mut self, now: Instant) {
         while let State::Active { connection, .. } = &mut self.state {

@@ -3,10 +3,9 @@
 use std::io::{self, IoSlice, Write};
 use std::thread;
 
-use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
 
-use super::Frames;
+use crate::capability::{Content, Contents, Gone, Job};
 
 /// Batches of frames that may wait for the thread. More than all lanes may have in flight, so that none waits here: what is on
 /// its way is bounded by bytes before.
@@ -16,30 +15,10 @@ const TOGETHER: usize = 16;
 /// Slices in one system call; Linux takes 1024.
 const SLICES: usize = 1024;
 
-/// STDOUT is gone. The reason is what [`WriterEnd::ended`] says.
-#[derive(Debug, Error)]
-#[error("STDOUT is closed")]
-pub struct WriterClosed;
-
-/// Frames that are written, and the ticket that came with them.
-#[derive(Debug)]
-pub struct Confirmation<T> {
-    /// For the lane to empty: what it allocated is freed at the least cost on its own thread.
-    pub frames: Frames,
-    /// What the sender put beside the frames.
-    pub ticket: T,
-}
-
-struct Job<T> {
-    frames: Frames,
-    ticket: T,
-    reply: mpsc::Sender<Confirmation<T>>,
-}
-
 /// Sends frames to the thread that writes. `T` is what the sender wants back when they are written.
 #[derive(Debug)]
 pub struct Writer<T> {
-    jobs: mpsc::Sender<Job<T>>,
+    jobs: mpsc::Sender<Job<Contents, T>>,
 }
 
 impl<T> Clone for Writer<T> {
@@ -90,34 +69,29 @@ impl<T: Send + 'static> Writer<T> {
         Ok((Self { jobs }, WriterEnd { outcome: Some(outcome), failed: false }))
     }
 
-    /// Queues frames. When they are written, `reply` gets them back with the ticket.
+    /// Queues frames. They are confirmed when they are written.
     ///
     /// # Errors
-    /// If writing has failed.
-    pub async fn write(
-        &self,
-        frames: Frames,
-        ticket: T,
-        reply: mpsc::Sender<Confirmation<T>>,
-    ) -> Result<(), WriterClosed> {
-        self.jobs.send(Job { frames, ticket, reply }).await.map_err(|_| WriterClosed)
+    /// If writing has failed. The reason is what [`WriterEnd::ended`] says.
+    pub async fn write(&self, job: Job<Contents, T>) -> Result<(), Gone> {
+        self.jobs.send(job).await.map_err(|_| STDOUT_GONE)
     }
 
     /// Waits until writing has failed. Cancel safe.
-    pub async fn closed(&self) {
+    pub async fn gone(&self) -> Gone {
         self.jobs.closed().await;
+        STDOUT_GONE
     }
 }
 
-fn run<T>(output: &mut impl Write, queue: &mut mpsc::Receiver<Job<T>>) -> io::Result<()> {
+const STDOUT_GONE: Gone = Gone("STDOUT");
+
+fn run<T>(output: &mut impl Write, queue: &mut mpsc::Receiver<Job<Contents, T>>) -> io::Result<()> {
     let mut jobs = Vec::with_capacity(TOGETHER);
     while queue.blocking_recv_many(&mut jobs, TOGETHER) > 0 {
-        write_all(output, jobs.iter().flat_map(|job| job.frames.slices()))?;
+        write_all(output, jobs.iter().flat_map(|job| job.parcel.iter()).flat_map(Content::slices))?;
         output.flush()?;
-        for Job { frames, ticket, reply } in jobs.drain(..) {
-            // A lane that has ended no longer asks.
-            let _ = reply.blocking_send(Confirmation { frames, ticket });
-        }
+        jobs.drain(..).for_each(Job::blocking_confirm);
     }
     Ok(())
 }
@@ -175,7 +149,7 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
-    use crate::capability::stdio::PayloadForm;
+    use crate::capability::PayloadForm;
 
     /// Takes a few bytes at a time, and fails beyond its capacity.
     #[derive(Clone)]
@@ -200,8 +174,8 @@ mod tests {
         }
     }
 
-    fn frames(text: &'static str, count: usize) -> Frames {
-        let mut frames = Frames::default();
+    fn frames(text: &'static str, count: usize) -> Contents {
+        let mut frames = Contents::default();
         for _ in 0..count {
             frames.push(0, b"<", Bytes::from_static(text.as_bytes()), PayloadForm::Verbatim, b">");
         }
@@ -214,7 +188,7 @@ mod tests {
         let (writer, mut end) = Writer::start(Trickle { taken: Arc::clone(&taken), capacity: usize::MAX }).unwrap();
         let (reply, mut confirmed) = mpsc::channel(64);
         for ticket in 0..20 {
-            writer.write(frames("a payload", 100), ticket, reply.clone()).await.unwrap();
+            writer.write(Job::new(frames("a payload", 100), ticket, reply.clone())).await.unwrap();
         }
         drop((writer, reply));
         for ticket in 0..20 {
@@ -229,12 +203,12 @@ mod tests {
     async fn a_closed_output_is_reported_and_confirms_nothing() {
         let (writer, mut end) = Writer::start(Trickle { taken: Arc::default(), capacity: 0 }).unwrap();
         let (reply, mut confirmed) = mpsc::channel(1);
-        writer.write(frames("lost", 1), (), reply).await.unwrap();
+        writer.write(Job::new(frames("lost", 1), (), reply)).await.unwrap();
         assert_eq!(end.ended().await.unwrap_err().kind(), io::ErrorKind::BrokenPipe);
         assert!(end.ended().await.is_err(), "it stays failed");
         assert!(confirmed.recv().await.is_none());
         // Only behind its outcome does the thread take no more.
         writer.jobs.closed().await;
-        assert!(writer.write(Frames::default(), (), mpsc::channel(1).0).await.is_err());
+        assert!(writer.write(Job::new(Contents::default(), (), mpsc::channel(1).0)).await.is_err());
     }
 }

@@ -15,11 +15,18 @@ gateway_version = 9
 count = 5
 ids = [1, "3-4"]
 [broker]
+command_age = "0"
+discard_redelivered = true
 config = { topic = "t", api_key = "hunter2", "webhook url" = "https://u:hunter2@h/p?token=hunter2", empty = {} }
 [amqp]
 url = "amqps://user:hunter2@rabbit/vhost"
+ca_file = "ca.pem"
+unroutable = "dead-letter"
 [redis]
-urls = ["redis://:hunter2@one", "redis://two?password=hunter2"]
+urls = ["rediss://:hunter2@one", "rediss://two?password=hunter2"]
+ca_file = "ca.pem"
+[dead_letters]
+path = "/var/letters.ndjson"
 [shard_store]
 type = "memory"
 path = "C:\\data"
@@ -39,7 +46,7 @@ fn no_secret_is_shown() {
     let config = load_exactly(FULL, &BTreeMap::new()).unwrap().config;
     assert_eq!(config.token.expose(), "hunter2");
     assert!(!config.effective().contains("hunter2"), "{}", config.effective());
-    assert!(config.effective().contains("url = \"amqps://user:[redacted]@rabbit/vhost\" # gateway.toml:14"));
+    assert!(config.effective().contains("url = \"amqps://user:[redacted]@rabbit/vhost\" # gateway.toml:16"));
     assert!(!format!("{config:?}").contains("hunter2"), "{config:?}");
 }
 
@@ -70,6 +77,8 @@ fn each_value_has_its_origin() {
         "rawintents = 1 # environment variable DISCORD_INTENTS",
         "group = \"g\" # environment variable BROKER_GROUP",
         "message_timeout = \"2m\" # default",
+        "command_age = \"5m\" # default",
+        "unroutable = \"drop\" # default",
     ] {
         assert!(text.lines().any(|shown| shown == line), "{line} is not in\n{text}");
     }

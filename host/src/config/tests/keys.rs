@@ -274,8 +274,15 @@ fn an_unknown_broker_goes_to_stdout_with_a_warning() {
 fn the_adapter_gets_the_broker_table() {
     let broker = config("[broker]\ngroup = \"g\"\nconfig = { topic = \"t\" }").broker;
     assert_eq!(
-        broker.component_config(),
-        json!({ "type": "stdio", "group": "g", "encoding": "json", "message_timeout_ms": 120_000, "config": { "topic": "t" } })
+        broker.component_config(3, &[0, 2]),
+        json!({
+            "type": "stdio",
+            "group": "g",
+            "encoding": "json",
+            "message_timeout_ms": 120_000,
+            "shards": { "count": 3, "ids": [0, 2] },
+            "config": { "topic": "t" }
+        })
     );
 }
 

@@ -1,5 +1,6 @@
 //! Tests of the whole way from text to [`Config`].
 
+mod brokers;
 mod effective;
 mod eras;
 mod errors;
@@ -26,6 +27,9 @@ fn load_exactly(file: &str, environment: &BTreeMap<&str, &str>) -> Result<Loaded
 fn only_gateway_toml(text: &str) -> impl Fn(&Path) -> io::Result<String> {
     move |path| match path.to_str() {
         Some("gateway.toml") => Ok(text.to_owned()),
+        Some("ca.pem") => Ok(CERTIFICATE.to_owned()),
+        Some("empty.pem") => Ok("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n".to_owned()),
+        Some("broken.pem") => Ok(CERTIFICATE.replace("MIIB", "AAAA")),
         _ => Err(io::ErrorKind::NotFound.into()),
     }
 }
@@ -57,3 +61,17 @@ fn warnings(file: &str) -> Vec<String> {
     let warnings = load(file, &[]).unwrap().warnings;
     warnings.iter().map(ToString::to_string).filter(|warning| !warning.contains("NOTHING IS PUBLISHED")).collect()
 }
+
+/// A certificate that signed itself.
+const CERTIFICATE: &str = "A text before it is a comment.
+-----BEGIN CERTIFICATE-----
+MIIBcDCCARegAwIBAgIULGqHO9OylEzx/Aj7soVcXz4xAFUwCgYIKoZIzj0EAwIw
+DTELMAkGA1UEAwwCY2EwIBcNMjYxMTI1MTEzMzUzWhgPMjEyNjExMDExMTMzNTNa
+MA0xCzAJBgNVBAMMAmNhMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEgOpApjlP
+/Y2EAW2x6vaFBpBHQvmbbY1wQw99rUVHyovJrvR7j7DGs0tOV9+Qdjv3tuFdm51C
+bBNFPdSyxhaW2KNTMFEwHQYDVR0OBBYEFL8JXL8DRUxA+Q1fvIk6ubY/6n1UMB8G
+A1UdIwQYMBaAFL8JXL8DRUxA+Q1fvIk6ubY/6n1UMA8GA1UdEwEB/wQFMAMBAf8w
+CgYIKoZIzj0EAwIDRwAwRAIgMySMCo8nSQWodtOZpmKUPpVOELgisC6VXkhY1puV
+umMCIGFuyDFjefT2CQEqLxvBZ3+IdJoJgV3kYwUlfdRFcy/3
+-----END CERTIFICATE-----
+";

@@ -4,9 +4,11 @@
 //! for each happening. These structs hold their time series, so that an event costs no look-up of labels. Every label's
 //! values are bounded: what a server or a component names freely is only taken up to a limit.
 
+mod broker;
 mod checkpoint;
 mod command;
 mod component;
+mod dead_letter;
 mod families;
 mod identify;
 mod lane;
@@ -20,13 +22,16 @@ mod tests;
 use gateway_protocol::ShardId;
 use prometheus::{IntGauge, Registry, TextEncoder};
 
+pub use self::broker::BrokerMetrics;
 pub use self::checkpoint::CheckpointMetrics;
 pub use self::command::CommandMetrics;
 pub use self::component::ComponentMetrics;
+pub use self::dead_letter::DeadLetterMetrics;
 pub use self::identify::IdentifyMetrics;
 pub use self::lane::LaneMetrics;
 pub use self::shard::ShardMetrics;
 
+use self::broker::BrokerFamilies;
 use self::component::ComponentFamilies;
 use self::families::Families;
 use self::lane::LaneFamilies;
@@ -48,6 +53,8 @@ pub struct Metrics {
     commands: CommandMetrics,
     identifies: IdentifyMetrics,
     checkpoints: CheckpointMetrics,
+    brokers: BrokerFamilies,
+    dead_letters: DeadLetterMetrics,
 }
 
 impl Metrics {
@@ -85,6 +92,8 @@ impl Metrics {
             commands: CommandMetrics::new(&families)?,
             identifies: IdentifyMetrics::new(&families)?,
             checkpoints: CheckpointMetrics::new(&families)?,
+            brokers: BrokerFamilies::new(&families)?,
+            dead_letters: DeadLetterMetrics::new(&families)?,
             registry,
         })
     }
@@ -134,6 +143,18 @@ impl Metrics {
     #[must_use]
     pub fn checkpoints(&self) -> CheckpointMetrics {
         self.checkpoints.clone()
+    }
+
+    /// The figures of a broker. To be called once for each: it counts as not connected from then on.
+    #[must_use]
+    pub fn broker(&self, name: &'static str) -> BrokerMetrics {
+        BrokerMetrics::new(name, &self.brokers)
+    }
+
+    /// The figures of the file of dead letters.
+    #[must_use]
+    pub fn dead_letters(&self) -> DeadLetterMetrics {
+        self.dead_letters.clone()
     }
 
     /// Shows how many bytes of a shard's events are on their way. `used` is asked at every scrape and must answer at once.

@@ -2,6 +2,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
+use crate::capability::Outcome;
 
 #[track_caller]
 fn assert_shown(metrics: &Metrics, lines: &str) {
@@ -237,6 +238,52 @@ fn identifies_commands_checkpoints_and_guests_are_shown() {
     assert_shown(&metrics, &format!("gateway_build_info{{version=\"{}\"}} 1", env!("CARGO_PKG_VERSION")));
 }
 
+#[test]
+fn what_goes_to_a_broker_and_comes_from_it_is_counted() {
+    let metrics = Metrics::new().unwrap();
+    let broker = metrics.broker("amqp");
+    assert_shown(&metrics, r#"gateway_broker_connected{broker="amqp"} 0"#);
+    broker.connect_failed();
+    broker.connected(true);
+    broker.blocked(true);
+    let (lane, other_lane) = (broker.clone(), broker.clone());
+    lane.published(5);
+    other_lane.published(2);
+    lane.unroutable(2);
+    lane.retried(3);
+    lane.refused_by_broker("too_large");
+    broker.received();
+    broker.skipped("too_old");
+    broker.settled(Outcome::Done);
+    broker.settled(Outcome::Refused);
+    broker.settled(Outcome::Returned);
+    assert_shown(
+        &metrics,
+        r#"
+        gateway_broker_connected{broker="amqp"} 1
+        gateway_broker_blocked{broker="amqp"} 1
+        gateway_broker_connect_failures_total{broker="amqp"} 1
+        gateway_broker_messages_published_total{broker="amqp"} 7
+        gateway_broker_messages_unroutable_total{broker="amqp"} 2
+        gateway_broker_messages_retried_total{broker="amqp"} 3
+        gateway_broker_messages_refused_total{broker="amqp",reason="too_large"} 1
+        gateway_broker_messages_received_total{broker="amqp"} 1
+        gateway_broker_messages_skipped_total{broker="amqp",reason="too_old"} 1
+        gateway_broker_messages_settled_total{broker="amqp",outcome="done"} 1
+        gateway_broker_messages_settled_total{broker="amqp",outcome="refused"} 1
+        gateway_broker_messages_settled_total{broker="amqp",outcome="returned"} 1
+        "#,
+    );
+    broker.connected(false);
+    assert_shown(
+        &metrics,
+        r#"
+        gateway_broker_connected{broker="amqp"} 0
+        gateway_broker_blocked{broker="amqp"} 0
+        "#,
+    );
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn the_process_is_shown_and_its_time_never_goes_back() {
@@ -258,9 +305,11 @@ fn the_process_is_shown_and_its_time_never_goes_back() {
 #[test]
 fn every_family_is_documented() {
     let sources = [
+        include_str!("broker.rs"),
         include_str!("checkpoint.rs"),
         include_str!("command.rs"),
         include_str!("component.rs"),
+        include_str!("dead_letter.rs"),
         include_str!("identify.rs"),
         include_str!("lane.rs"),
         include_str!("mod.rs"),

@@ -1,13 +1,15 @@
 //! An adapter that misbehaves in the way that its configuration says: `{"group":"…"}` names the mode, as that is a key that the
 //! host hands over as it is. It writes one line for each event: name, shard, sequence and payload.
 
-wit_bindgen::generate!({ path: "../../../wit", world: "broker" });
+mod bindings {
+    wit_bindgen::generate!({ path: "../../../wit", world: "broker" });
+}
 
 use std::cell::{Cell, RefCell};
 use std::hint::black_box;
 
-use exports::spectacles::gateway::adapter::{Command, Error, Event, Guest, Message};
-use spectacles::gateway::stdio::{self, PayloadForm};
+use bindings::exports::spectacles::gateway::adapter::{Command, Error, Event, Guest, Message};
+use bindings::spectacles::gateway::stdio::{self, PayloadForm};
 
 thread_local! {
     static MODE: RefCell<String> = const { RefCell::new(String::new()) };
@@ -72,4 +74,4 @@ fn hand_over_without_end(index: u32) -> ! {
     }
 }
 
-export!(Hostile);
+bindings::export!(Hostile with_types_in bindings);

@@ -2,8 +2,8 @@
 
 use std::hint::black_box;
 
-use crate::exports::spectacles::gateway::filter::Event;
-use crate::spectacles::gateway::{log, metrics, payloads};
+use crate::bindings::exports::spectacles::gateway::filter::Event;
+use crate::bindings::spectacles::gateway::{log, metrics, payloads};
 
 pub(crate) fn commit(mode: &str, events: &[Event]) {
     match mode {

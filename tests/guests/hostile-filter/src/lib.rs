@@ -4,12 +4,14 @@
 mod breaches;
 mod verdicts;
 
-wit_bindgen::generate!({ path: "../../../wit", world: "event-filter" });
+mod bindings {
+    wit_bindgen::generate!({ path: "../../../wit", world: "event-filter" });
+}
 
 use std::cell::RefCell;
 
-use exports::spectacles::gateway::filter::{Error, Event, Guest, Interest, Verdict};
-use spectacles::gateway::{metrics, payloads};
+use bindings::exports::spectacles::gateway::filter::{Error, Event, Guest, Interest, Verdict};
+use bindings::spectacles::gateway::{metrics, payloads};
 
 thread_local! {
     static MODE: RefCell<String> = const { RefCell::new(String::new()) };
@@ -42,4 +44,4 @@ impl Guest for Hostile {
     }
 }
 
-export!(Hostile);
+bindings::export!(Hostile with_types_in bindings);

@@ -1,8 +1,8 @@
 //! Verdicts, good and bad.
 
+use crate::bindings::exports::spectacles::gateway::filter::{Event, Verdict};
+use crate::bindings::spectacles::gateway::payloads;
 use crate::breaches;
-use crate::exports::spectacles::gateway::filter::{Event, Verdict};
-use crate::spectacles::gateway::payloads;
 
 pub(crate) fn all(mode: &str, events: &[Event]) -> Vec<Verdict> {
     let mut verdicts: Vec<_> = (0..).zip(events).map(|(index, event)| one(mode, index, event)).collect();

@@ -1,9 +1,11 @@
 //! A filter that looks at one member of every event and passes all: what an ordinary filter costs.
 
-wit_bindgen::generate!({ path: "../../../wit", world: "event-filter" });
+mod bindings {
+    wit_bindgen::generate!({ path: "../../../wit", world: "event-filter" });
+}
 
-use exports::spectacles::gateway::filter::{Error, Event, Guest, Interest, Verdict};
-use spectacles::gateway::payloads;
+use bindings::exports::spectacles::gateway::filter::{Error, Event, Guest, Interest, Verdict};
+use bindings::spectacles::gateway::payloads;
 
 struct Inspecting;
 
@@ -23,4 +25,4 @@ impl Guest for Inspecting {
     }
 }
 
-export!(Inspecting);
+bindings::export!(Inspecting with_types_in bindings);

@@ -1,25 +1,27 @@
 //! A filter for a contract that bears this version's name and is another.
 
-wit_bindgen::generate!({
-    inline: "
-        package spectacles:gateway@0.1.0;
+mod bindings {
+    wit_bindgen::generate!({
+        inline: "
+            package spectacles:gateway@0.1.0;
 
-        interface filter {
-            init: func() -> bool;
-        }
+            interface filter {
+                init: func() -> bool;
+            }
 
-        world outdated {
-            export filter;
-        }
-    ",
-});
+            world outdated {
+                export filter;
+            }
+        ",
+    });
+}
 
 struct Outdated;
 
-impl exports::spectacles::gateway::filter::Guest for Outdated {
+impl bindings::exports::spectacles::gateway::filter::Guest for Outdated {
     fn init() -> bool {
         true
     }
 }
 
-export!(Outdated);
+bindings::export!(Outdated with_types_in bindings);

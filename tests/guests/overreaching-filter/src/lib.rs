@@ -1,21 +1,23 @@
 //! A filter that imports what only adapters are granted.
 
-wit_bindgen::generate!({
-    path: "../../../wit",
-    inline: "
-        package tests:overreaching;
+mod bindings {
+    wit_bindgen::generate!({
+        path: "../../../wit",
+        inline: "
+            package tests:overreaching;
 
-        world overreaching {
-            import spectacles:gateway/stdio@0.1.0;
-            export spectacles:gateway/filter@0.1.0;
-        }
-    ",
-    world: "tests:overreaching/overreaching",
-    generate_all,
-});
+            world overreaching {
+                import spectacles:gateway/stdio@0.1.0;
+                export spectacles:gateway/filter@0.1.0;
+            }
+        ",
+        world: "tests:overreaching/overreaching",
+        generate_all,
+    });
+}
 
-use exports::spectacles::gateway::filter::{Error, Event, Guest, Interest, Verdict};
-use spectacles::gateway::stdio::{self, PayloadForm};
+use bindings::exports::spectacles::gateway::filter::{Error, Event, Guest, Interest, Verdict};
+use bindings::spectacles::gateway::stdio::{self, PayloadForm};
 
 struct Overreaching;
 
@@ -35,4 +37,4 @@ impl Guest for Overreaching {
     }
 }
 
-export!(Overreaching);
+bindings::export!(Overreaching with_types_in bindings);

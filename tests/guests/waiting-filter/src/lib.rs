@@ -1,36 +1,38 @@
 //! A filter that waits instead of computing: it sleeps for an hour in each call, on WASI's clock.
 
-wit_bindgen::generate!({
-    path: "../../../wit",
-    inline: "
-        package tests:waiting;
+mod bindings {
+    wit_bindgen::generate!({
+        path: "../../../wit",
+        inline: "
+            package tests:waiting;
 
-        world waiting {
-            import wasi:clocks/monotonic-clock@0.2.0;
-            export spectacles:gateway/filter@0.1.0;
-        }
+            world waiting {
+                import wasi:clocks/monotonic-clock@0.2.0;
+                export spectacles:gateway/filter@0.1.0;
+            }
 
-        package wasi:io@0.2.0 {
-            interface poll {
-                resource pollable {
-                    block: func();
+            package wasi:io@0.2.0 {
+                interface poll {
+                    resource pollable {
+                        block: func();
+                    }
                 }
             }
-        }
 
-        package wasi:clocks@0.2.0 {
-            interface monotonic-clock {
-                use wasi:io/poll@0.2.0.{pollable};
-                subscribe-duration: func(nanoseconds: u64) -> pollable;
+            package wasi:clocks@0.2.0 {
+                interface monotonic-clock {
+                    use wasi:io/poll@0.2.0.{pollable};
+                    subscribe-duration: func(nanoseconds: u64) -> pollable;
+                }
             }
-        }
-    ",
-    world: "tests:waiting/waiting",
-    generate_all,
-});
+        ",
+        world: "tests:waiting/waiting",
+        generate_all,
+    });
+}
 
-use exports::spectacles::gateway::filter::{Error, Event, Guest, Interest, Verdict};
-use wasi::clocks::monotonic_clock::subscribe_duration;
+use bindings::exports::spectacles::gateway::filter::{Error, Event, Guest, Interest, Verdict};
+use bindings::wasi::clocks::monotonic_clock::subscribe_duration;
 
 const HOUR: u64 = 3_600_000_000_000;
 
@@ -47,4 +49,4 @@ impl Guest for Waiting {
     }
 }
 
-export!(Waiting);
+bindings::export!(Waiting with_types_in bindings);

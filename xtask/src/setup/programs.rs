@@ -1,14 +1,18 @@
-//! What the tests with other people's clients run on: Node.js with npm, and Python with venv.
+//! Programs that the tests run beside the gateway: Node.js with npm and Python with venv for other people's clients, and the
+//! brokers' servers.
 
 use std::process::{Command, Stdio};
 
 use super::apt;
 
 /// Each with a call that works where it is installed, and Debian's package.
-const PROGRAMS: [(&str, &[&str], &str); 3] = [
+const PROGRAMS: [(&str, &[&str], &str); 5] = [
     ("node", &["--version"], "nodejs"),
     ("npm", &["--version"], "npm"),
     ("python3", &["-m", "ensurepip", "--version"], "python3-venv"),
+    ("redis-server", &["--version"], "redis-server"),
+    // What Debian has in the PATH works for root and one other user only.
+    ("sh", &["-c", "test -x /usr/lib/rabbitmq/bin/rabbitmq-server || command -v rabbitmq-server"], "rabbitmq-server"),
 ];
 
 /// Installs what is missing, where Debian's packages can be had. Elsewhere the tests themselves say what they miss.
@@ -18,9 +22,10 @@ pub(crate) fn install() {
     if missing.is_empty() {
         return;
     }
-    eprintln!("installing {} for the tests with other people's clients", missing.join(", "));
+    let missing_names = missing.join(" ");
+    eprintln!("installing what the tests run: {missing_names}");
     if let Err(error) = apt::install(&missing) {
-        eprintln!("that failed: {error:#}");
+        eprintln!("that failed: {error:#}\nInstall it yourself: `sudo apt-get install {missing_names}`");
     }
 }
 
