@@ -85,7 +85,7 @@ async fn a_corrupt_file_is_a_new_session_with_a_warning() {
     let file = session_file(&setup, 0).unwrap();
     for (times, content) in (2..).zip(["", "\0\0\0\0", "{\"version\":99}", "[]"]) {
         std::fs::write(&file, content).unwrap();
-        let mut gateway = ready_once(&setup).await;
+        let gateway = ready_once(&setup).await;
         let line = gateway.logged("is not used, so a new session starts").await;
         assert!(line.contains(&file.display().to_string()), "{line}");
         assert_eq!(identifies(&simulator.control()), times);

@@ -192,7 +192,7 @@ async fn sessions_are_lost_as_asked_for() {
         "--fault drop,every=20 --replay-window 0s",
         "--fault drop,every=20 --replay-events 0",
     ] {
-        let (_simulator, mut gateway) = gateway_on(arguments).await;
+        let (_simulator, gateway) = gateway_on(arguments).await;
         gateway.logged("the session is lost after event").await;
     }
 }
@@ -207,7 +207,7 @@ async fn a_client_meets_the_faults_of_its_start() {
         ("--fault reconnect-before-hello,times=1", "connecting anew (requested)"),
         ("--fault identify=drop,times=1", "connecting anew (connection_lost)"),
     ] {
-        let (_simulator, mut gateway) = gateway_on(arguments).await;
+        let (_simulator, gateway) = gateway_on(arguments).await;
         gateway.logged(expected).await;
     }
 }
@@ -220,7 +220,7 @@ async fn a_client_is_turned_away_as_asked_for() {
         ("--fault required-shards=2", "4011"),
         ("--identifies-left 0", "0 of 1000 session starts left today"),
     ] {
-        let (_simulator, mut gateway) = gateway_on(arguments).await;
+        let (_simulator, gateway) = gateway_on(arguments).await;
         gateway.logged(expected).await;
     }
 }

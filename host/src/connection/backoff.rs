@@ -12,11 +12,11 @@ pub struct Backoff {
 impl Backoff {
     /// Notes a failure, and waits.
     pub async fn wait(&mut self) {
-        tokio::time::sleep(self.next()).await;
+        tokio::time::sleep(self.next_delay()).await;
     }
 
     /// Notes a failure. Answers with the delay that follows it.
-    pub fn next(&mut self) -> Duration {
+    pub fn next_delay(&mut self) -> Duration {
         let limit = FIRST.saturating_mul(1_u32.checked_shl(self.failures).unwrap_or(u32::MAX)).min(LONGEST);
         self.failures = self.failures.saturating_add(1);
         limit.mul_f64(0.5 + 0.5 * fastrand::f64())
@@ -46,10 +46,10 @@ mod tests {
         let mut backoff = Backoff::default();
         for failures in 0..100 {
             let limit = FIRST.saturating_mul(2_u32.saturating_pow(failures)).min(LONGEST);
-            let delay = backoff.next();
+            let delay = backoff.next_delay();
             assert!(delay >= limit.mul_f64(0.49) && delay <= limit, "{delay:?} after {failures}");
         }
         backoff.reset();
-        assert!(backoff.next() <= FIRST);
+        assert!(backoff.next_delay() <= FIRST);
     }
 }

@@ -62,10 +62,6 @@ impl RedisAddress {
         anyhow::ensure!(!nodes.is_empty(), "no Redis server is configured: set redis.urls or REDIS_URL");
         let uses_tls = nodes.iter().any(|node| matches!(node.addr(), ConnectionAddr::TcpTls { .. }));
         let ca_file = config.ca_file.as_deref().map(CaFile::read).transpose()?;
-        anyhow::ensure!(
-            uses_tls || ca_file.is_none(),
-            "redis.ca_file is set, but no address in redis.urls is rediss://"
-        );
         let tls = if uses_tls { Some(tls::client_config(ca_file.as_ref())?) } else { None };
         let cluster = if nodes.len() > 1 { Some(cluster_client(&nodes, ca_file.as_ref())?) } else { None };
         let shown = nodes.iter().map(|node| node.addr().to_string()).collect::<Vec<_>>().join(", ");
@@ -232,7 +228,11 @@ fn cluster_client(nodes: &[ConnectionInfo], ca_file: Option<&CaFile>) -> anyhow:
 }
 
 async fn within<T>(limit: Duration, attempt: impl Future<Output = RedisResult<T>>) -> RedisResult<T> {
-    let timeout = || io::Error::new(io::ErrorKind::TimedOut, format!("no answer within {} s", limit.as_secs()));
+    let timeout = || {
+        let text =
+            format!("no answer within {} s; with rediss://, its port has to be the one for TLS", limit.as_secs());
+        io::Error::new(io::ErrorKind::TimedOut, text)
+    };
     tokio::time::timeout(limit, attempt).await.unwrap_or_else(|_| Err(timeout().into()))
 }
 
@@ -289,15 +289,12 @@ async fn exchange(socket: &mut Socket, command: &[u8]) -> RedisResult<()> {
         if line.len() >= LONGEST_LINE {
             return Err((ErrorKind::Parse, "what answers there is no Redis server").into());
         }
-        line.push(socket.read_u8().await.map_err(|error| {
-            match error.kind() {
-                io::ErrorKind::UnexpectedEof => io::Error::new(
-                    io::ErrorKind::UnexpectedEof,
-                    "the server closes the connection; if it takes TLS only, its address begins with rediss://",
-                )
-                .into(),
-                _ => from_io(error),
+        line.push(socket.read_u8().await.map_err(|error| match error.kind() {
+            kind @ (io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset) => {
+                let text = "the server closes the connection; if it takes TLS only, its address begins with rediss://";
+                io::Error::new(kind, text).into()
             }
+            _ => from_io(error),
         })?);
     }
     ::redis::parse_redis_value(&line)?.extract_error().map(drop)

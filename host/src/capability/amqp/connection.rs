@@ -132,7 +132,7 @@ impl Manager {
                     }
                 }
             }
-            let pause = backoff.next();
+            let pause = backoff.next_delay();
             tracing::info!("next try at the AMQP server at {} in {} ms", self.address, pause.as_millis());
             ending.run_until_cancelled(tokio::time::sleep(pause)).await;
         }

@@ -31,11 +31,17 @@ struct Queue<'a> {
     is_slow: bool,
 }
 
-/// Why a round has left something over.
+/// Why a round has left something over, the worst last.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
 enum Trouble {
-    Away(String),
+    /// Slots are on the move, which takes a moment.
+    Moving(String),
     Blocked(String),
+    Away(String),
 }
+
+/// Rounds in a row that slots may be on the move before that is told.
+const PATIENCE: u32 = 5;
 
 /// Sends what comes until nobody sends any more.
 pub(super) async fn run<T: Send + 'static>(mut parts: PipeParts<T>) {
@@ -70,7 +76,8 @@ async fn send<T: Send>(parts: &PipeParts<T>, parcels: Vec<&Commands>, connection
                 backoff.reset();
                 continue;
             }
-            Some(Trouble::Blocked(reason)) => parts.report.blocked(reason),
+            Some(Trouble::Moving(_)) if backoff.failures() < PATIENCE => {}
+            Some(Trouble::Moving(reason) | Trouble::Blocked(reason)) => parts.report.blocked(reason),
             Some(Trouble::Away(reason)) => {
                 *connection = None;
                 parts.report.away(reason);
@@ -101,7 +108,7 @@ async fn round<T: Send>(
     connection: &ClusterConnection,
 ) -> Option<Trouble> {
     let answers = join_all(queues.iter().map(|(key, queue)| queue.send(key, connection.clone()))).await;
-    let mut trouble = None;
+    let mut worst = None;
     for ((key, queue), answer) in queues.iter_mut().zip(answers) {
         let failed = match answer {
             Ok(values) => queue.take(values),
@@ -111,26 +118,24 @@ async fn round<T: Send>(
             }
         };
         let Some(error) = failed else { continue };
-        let is_away = error.is_io_error() || error.is_unrecoverable_error();
-        let (text, key) = (error.to_string(), String::from_utf8_lossy(key));
-        if is_away {
-            trouble = Some(Trouble::Away(text));
-            continue;
-        }
-        parts.metrics.refused_by_broker(failure::label(error.code().unwrap_or_default()));
-        let advice = match failure::judge(&in_words(&error)) {
-            Verdict::Wait { advice } => advice,
-            Verdict::Doubt => {
-                queue.doubt(parts, &text).await;
-                "it is tried a few times, and then kept as a dead letter"
-            }
+        let text = error.to_string();
+        let trouble = if error.is_io_error() || error.is_unrecoverable_error() {
+            Trouble::Away(text)
+        } else {
+            let advice = match failure::judge(&in_words(&error)) {
+                Verdict::Wait { advice } => advice,
+                Verdict::Doubt => {
+                    queue.doubt(parts, &text).await;
+                    "it is tried a few times, and then kept as a dead letter"
+                }
+            };
+            let reason = format!("{text} (key {:?}); {advice}", String::from_utf8_lossy(key));
+            if error.is_cluster_error() { Trouble::Moving(reason) } else { Trouble::Blocked(reason) }
         };
-        if !matches!(trouble, Some(Trouble::Away(_))) {
-            trouble = Some(Trouble::Blocked(format!("{text} (key {key:?}); {advice}")));
-        }
+        worst = worst.max(Some(trouble));
     }
     queues.retain(|_, queue| !queue.commands.is_empty());
-    trouble
+    worst
 }
 
 impl Queue<'_> {

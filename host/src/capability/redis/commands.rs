@@ -201,7 +201,6 @@ fn push_head(text: &mut Vec<u8>, kind: u8, length: u64) {
 fn decimal(mut number: u64, digits: &mut [u8; 20]) -> &[u8] {
     let mut start = digits.len();
     for (place, digit) in digits.iter_mut().enumerate().rev() {
-        #[expect(clippy::cast_possible_truncation, reason = "the remainder is one digit")]
         let remainder = (number % 10) as u8;
         *digit = b'0' + remainder;
         number /= 10;

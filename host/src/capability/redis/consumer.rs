@@ -63,6 +63,8 @@ type Reading = BoxFuture<'static, RedisResult<Vec<Value>>>;
 const BLOCK: Duration = Duration::from_millis(500);
 /// In a cluster: between two looks at a stream, right after it had entries and after a while without.
 const PAUSES: std::ops::Range<Duration> = Duration::from_millis(10)..Duration::from_millis(200);
+/// Pages that are claimed in a row.
+const PAGES: usize = 100;
 /// Between two looks at what is to be claimed.
 const CHORES: Duration = Duration::from_secs(1);
 
@@ -232,27 +234,30 @@ impl Reader {
         let Some(stream) = self.streams.get_mut(number) else { return };
         let id = Arc::<str>::from(&*entry.id);
         if entry.is_deleted() {
-            return stream.skip(id);
+            return stream.settle(id, Outcome::Done);
         }
-        self.parts.metrics.received();
-        if self.parts.greatest_age.zip(age).is_some_and(|(greatest, age)| age > greatest) {
-            stream.skip(id);
-            return self.note_skipped("too_old");
-        }
-        let Some(body) = entry.into_field(&stream.consumer.field) else {
-            stream.skip(id);
-            return self.note_skipped("no_field");
-        };
         if !stream.hold(&id) {
             return;
         }
+        self.parts.metrics.received();
+        if self.parts.greatest_age.zip(age).is_some_and(|(greatest, age)| age > greatest) {
+            stream.settle(id, Outcome::Refused);
+            return self.note_skipped("too_old");
+        }
+        let Some(body) = entry.into_field(&stream.consumer.field) else {
+            stream.settle(id, Outcome::Refused);
+            return self.note_skipped("no_field");
+        };
         let (settle, source) = (self.settle.clone(), Arc::clone(&stream.source));
         let claim = Claim::new(move |outcome| {
             // There is room for every entry that is held; a reader that has ended no longer asks.
             let _ = settle.try_send((number, id, outcome));
         });
-        // A lane that is gone drops the claim, so that the entry stays pending.
-        let _ = self.parts.incoming.send(Incoming::Message { source, body, claim }).await;
+        // Where nobody takes it any more the claim is dropped, and the entry stays pending.
+        tokio::select! {
+            _ = self.parts.incoming.send(Incoming::Message { source, body, claim }) => {}
+            _ = self.parts.phase.wait_for(|phase| *phase != Phase::Running) => {}
+        }
     }
 
     fn settle(&mut self, number: usize, id: Arc<str>, outcome: Outcome) {
@@ -294,14 +299,28 @@ impl Reader {
             if let Some(command) = stream.keep(&self.name) {
                 work.req_packed_command(&command).await?.extract_error()?;
             }
-            if phase != Phase::Running || !is_ready || !stream.has_room() {
-                continue;
+            if phase == Phase::Running && is_ready {
+                self.claim(number, work).await?;
             }
+        }
+        Ok(())
+    }
+
+    /// Takes over what has been with other consumers for too long, as long as there is room for it.
+    async fn claim(&mut self, number: usize, work: &mut Connection) -> RedisResult<()> {
+        for _ in 0..PAGES {
+            let Some(stream) = self.streams.get_mut(number).filter(|stream| stream.has_room()) else { break };
             let answer = work.req_packed_command(&stream.claim(&self.name)).await?.extract_error()?;
             let claimed = entries::read_claimed(answer).map_err(unreadable)?;
-            stream.claimed(claimed.cursor, now);
+            stream.claimed(claimed.cursor, Instant::now());
+            let is_over = stream.cursor.is_none();
             for entry in claimed.entries {
                 self.take(number, entry).await;
+            }
+            // Of a long list of old commands, all may have to go.
+            self.acknowledge(work).await?;
+            if is_over {
+                break;
             }
         }
         Ok(())

@@ -47,8 +47,11 @@ impl Entry {
     }
 }
 
-/// Reads the answer to `XREADGROUP`: entries of each stream that has some, by its key.
-pub(super) fn read(answer: Value) -> Result<Vec<(Vec<u8>, Vec<Entry>)>, Unreadable> {
+/// Entries of a stream, after its key.
+type OfStream = (Vec<u8>, Vec<Entry>);
+
+/// Reads the answer to `XREADGROUP`: the entries of each stream that has some.
+pub(super) fn read(answer: Value) -> Result<Vec<OfStream>, Unreadable> {
     let streams = match answer {
         Value::Nil => return Ok(Vec::new()),
         answer => array(answer)?,

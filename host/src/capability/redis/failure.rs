@@ -40,39 +40,9 @@ pub(super) fn judge(error: &str) -> Verdict {
 }
 
 /// The first word of an error, which says its kind.
-pub(super) fn code(error: &str) -> &str {
+fn code(error: &str) -> &str {
     error.split_ascii_whitespace().next().unwrap_or_default()
 }
-
-/// The same, for a metric's label: one of those that are known.
-pub(super) fn label(error: &str) -> &'static str {
-    let code = code(error);
-    CODES.iter().find(|known| **known == code).copied().unwrap_or("other")
-}
-
-const CODES: [&str; 21] = [
-    "ASK",
-    "BUSY",
-    "BUSYGROUP",
-    "CLUSTERDOWN",
-    "CROSSSLOT",
-    "ERR",
-    "EXECABORT",
-    "LOADING",
-    "MASTERDOWN",
-    "MISCONF",
-    "MOVED",
-    "NOAUTH",
-    "NOGROUP",
-    "NOPERM",
-    "NOREPLICAS",
-    "NOSCRIPT",
-    "OOM",
-    "READONLY",
-    "TRYAGAIN",
-    "WRONGPASS",
-    "WRONGTYPE",
-];
 
 /// How often a command is sent that will probably never work.
 pub(super) const TRIES: u32 = 5;

@@ -26,6 +26,8 @@ pub(super) struct Pipe<T> {
     backoff: Backoff,
     /// Connections in a row that were lost before anything was answered on them.
     losses: u32,
+    /// Whether commands are sent one at a time, since one of them may be why connections are lost.
+    is_suspicious: bool,
     /// Whether something went wrong since the last success.
     is_in_trouble: bool,
     /// Whether nobody sends any more.
@@ -77,6 +79,7 @@ impl<T: Send + 'static> Pipe<T> {
             outbox: Outbox::default(),
             backoff: Backoff::default(),
             losses: 0,
+            is_suspicious: false,
             is_in_trouble: true,
             is_closed: false,
         }
@@ -108,9 +111,12 @@ impl<T: Send + 'static> Pipe<T> {
         silence.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut was_heard = true;
         let (mut rounds, mut is_flushed) = (0, false);
-        let is_alone = self.losses >= SUSPICIOUS;
+        if !self.is_suspicious && self.losses >= SUSPICIOUS {
+            self.is_suspicious = true;
+            self.losses = 0;
+        }
         self.outbox.clear();
-        self.send_again(is_alone);
+        self.send_again();
         loop {
             if self.window.is_answered() {
                 if self.window.is_open() {
@@ -119,14 +125,14 @@ impl<T: Send + 'static> Pipe<T> {
                         return End::Done;
                     }
                 } else {
-                    rounds += 1;
-                    if self.is_in_trouble && !is_alone {
+                    if self.window.has_failed() {
+                        rounds += 1;
                         self.backoff.wait().await;
                     }
                     if rounds > ROUNDS {
                         return End::Refused;
                     }
-                    self.send_again(false);
+                    self.send_again();
                 }
             }
             tokio::select! {
@@ -143,13 +149,13 @@ impl<T: Send + 'static> Pipe<T> {
                     Err(error) => {
                         while let Ok(()) = read(&mut reader, answers.buffer()).await {}
                         let _ = self.take(&mut answers).await;
-                        return self.lose(is_alone, error).await;
+                        return self.lose(error).await;
                     }
                 },
                 read = read(&mut reader, answers.buffer()) => {
                     was_heard = true;
                     if let Err(error) = read {
-                        return self.lose(is_alone, error).await;
+                        return self.lose(error).await;
                     }
                     if self.take(&mut answers).await.is_err() {
                         return End::Lost(io::Error::other("what answers there is no Redis server"));
@@ -200,17 +206,16 @@ impl<T: Send + 'static> Pipe<T> {
             }
             Verdict::Doubt => "it is tried a few times, and then kept as a dead letter",
         };
-        self.parts.metrics.refused_by_broker(failure::label(error));
         self.parts.report.blocked(&format!("{error} (key {key:?}); {advice}"));
         self.is_in_trouble = true;
         false
     }
 
     /// After a connection was lost. A command with which alone this happens again and again is given up.
-    async fn lose(&mut self, was_alone: bool, error: io::Error) -> End {
+    async fn lose(&mut self, error: io::Error) -> End {
         self.losses = self.losses.saturating_add(1);
-        let suspect = self.window.awaited().filter(|awaited| was_alone && awaited.size() > HARMLESS);
-        if let Some(awaited) = suspect.filter(|_| self.losses >= SUSPICIOUS + failure::TRIES) {
+        let suspect = self.window.awaited().filter(|awaited| self.is_suspicious && awaited.size() > HARMLESS);
+        if let Some(awaited) = suspect.filter(|_| self.losses >= failure::TRIES) {
             keep(&self.parts, &awaited, "the server closes the connection when it gets this").await;
             self.window.settle(true);
             self.losses = 0;
@@ -218,8 +223,8 @@ impl<T: Send + 'static> Pipe<T> {
         End::Lost(error)
     }
 
-    fn send_again(&mut self, is_alone: bool) {
-        self.window.resend(&mut self.outbox, is_alone);
+    fn send_again(&mut self) {
+        self.window.resend(&mut self.outbox, self.is_suspicious);
         let again = self.window.awaiting();
         if again > 0 {
             self.parts.metrics.retried(again);
@@ -227,6 +232,7 @@ impl<T: Send + 'static> Pipe<T> {
     }
 
     fn recover(&mut self) {
+        self.is_suspicious = false;
         if std::mem::take(&mut self.is_in_trouble) {
             self.backoff.reset();
             self.parts.report.fine();
@@ -237,7 +243,7 @@ impl<T: Send + 'static> Pipe<T> {
 /// Keeps a command that will never work as a dead letter.
 pub(super) async fn keep<T>(parts: &PipeParts<T>, awaited: &Awaited<'_>, reason: &str) {
     let target = String::from_utf8_lossy(awaited.commands.key_of(awaited.index)).into_owned();
-    parts.metrics.refused_by_broker("given_up");
+    parts.metrics.refused_by_broker("never_taken");
     let body = awaited.commands.body_of(awaited.index);
     parts.dead_letters.keep(DeadLetter { broker: "redis", target, reason: reason.to_owned(), body }).await;
 }

@@ -81,11 +81,6 @@ impl Stream {
         }
     }
 
-    /// Notes that an entry is to be acknowledged, though nobody has seen it.
-    pub(super) fn skip(&mut self, id: Arc<str>) {
-        self.done.push(id);
-    }
-
     /// Acknowledges what is done; `None` if nothing is.
     pub(super) fn acknowledge(&self) -> Option<Cmd> {
         let mut command = cmd("XACK");

@@ -80,6 +80,11 @@ impl<J: HasCommands> Window<J> {
         self.failed_keys.is_empty() && !self.is_held_back
     }
 
+    /// Whether a command of this round has failed.
+    pub(super) fn has_failed(&self) -> bool {
+        !self.failed_keys.is_empty()
+    }
+
     /// Whether everything that was sent is answered.
     pub(super) fn is_answered(&self) -> bool {
         self.answered == self.parcels.len()
@@ -142,6 +147,8 @@ impl<J: HasCommands> Window<J> {
         for parcel in &mut self.parcels {
             let mut again = std::mem::take(&mut parcel.again);
             again.extend((parcel.answered..parcel.sent.len()).filter_map(|place| parcel.sent.get(place)));
+            // What has failed stands before what is not answered, and what was held back behind it.
+            again.sort_unstable_by_key(|again| again.index);
             parcel.again = again.split_off(again.len().min(room));
             room -= again.len();
             self.is_held_back |= !parcel.again.is_empty();
@@ -275,19 +282,22 @@ mod tests {
     #[test]
     fn a_command_can_be_tried_alone() {
         let (mut window, mut outbox) = (Window::new(), Outbox::default());
-        for words in ["a=1 b=2", "c=3"] {
+        for words in ["a=1 b=2 b=4", "c=3"] {
             window.send(job(words), &mut outbox);
         }
         settle(&mut window, "+");
         values(&mut outbox);
-        window.resend(&mut outbox, true);
-        assert_eq!(values(&mut outbox), "2");
-        assert!(!window.is_open(), "what is new stands behind what is held back");
+        for _ in 0..2 {
+            window.resend(&mut outbox, true);
+            assert_eq!(values(&mut outbox), "2", "also when it was lost again");
+            assert!(!window.is_open(), "what is new stands behind what is held back");
+        }
         settle(&mut window, "+");
-        assert!(window.is_answered());
-        assert!(window.take_done().is_some() && window.take_done().is_none());
+        assert!(window.is_answered() && window.take_done().is_none());
         window.resend(&mut outbox, false);
-        assert_eq!(values(&mut outbox), "3");
+        assert_eq!(values(&mut outbox), "43");
         assert!(window.is_open());
+        settle(&mut window, "++");
+        assert_eq!(std::iter::from_fn(|| window.take_done()).count(), 2);
     }
 }
