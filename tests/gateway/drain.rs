@@ -106,7 +106,7 @@ async fn a_reader_that_goes_away_during_the_drain_does_not_hold_it_up() {
     gateway.signal("INT").await;
     gateway.logged("SIGINT: draining").await;
     drop(output);
-    gateway.logged("not everything was delivered, because STDOUT is gone").await;
+    gateway.logged("not everything was delivered: STDOUT cannot be written any more").await;
     gateway.ended().await;
 
     // What was not written comes with the next start.

@@ -235,7 +235,7 @@ impl Gateway {
             // Nobody confirms any more what the lanes wait for.
             error = self.broker.failure() => Err(error),
         }
-        .map_err(|error| error.context(format!("not everything was delivered. {COMES_AGAIN}")))
+        .map_err(|error| anyhow!("not everything was delivered: {error:#}. {COMES_AGAIN}"))
     }
 }
 

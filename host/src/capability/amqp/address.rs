@@ -33,9 +33,9 @@ pub(super) enum AddressError {
 }
 
 impl Address {
-    /// Reads `amqp://[user[:password]@][host][:port][/virtual-host][?parameters]`. What is left out is `guest`, `guest`,
-    /// `localhost`, 5672 (5671 for `amqps`) and `/`; an empty virtual host is `/` too. Of the parameters `heartbeat`
-    /// (seconds), `connection_timeout` (milliseconds), `channel_max` and `frame_max` count.
+    /// Reads `amqp://[user[:password]@][host][:port][/virtual-host][?parameters]`. What is left out is `guest`,
+    /// `guest`, `localhost`, 5672 (5671 for `amqps`) and `/`; an empty virtual host is `/` too. Of the parameters
+    /// `heartbeat` (seconds), `connection_timeout` (milliseconds), `channel_max` and `frame_max` count.
     pub(super) fn parse(url: &str) -> Result<Self, AddressError> {
         let (scheme, rest) = url.split_once("://").ok_or(AddressError::Scheme)?;
         let scheme = match scheme.to_ascii_lowercase().as_str() {
@@ -141,7 +141,8 @@ fn decode(text: &str) -> Result<String, AddressError> {
 
 const GUEST: &str = "guest";
 const PATIENCE: Duration = Duration::from_secs(15);
-/// In seconds. A server that is gone without a word is noticed after twice that; RabbitMQ's own 60 would be long for a bot.
+/// In seconds. A server that is gone without a word is noticed after twice that; RabbitMQ's own 60 would be long for a
+/// bot.
 const HEARTBEAT: Heartbeat = 20;
 
 #[cfg(test)]

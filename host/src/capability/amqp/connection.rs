@@ -62,7 +62,7 @@ impl Link {
         usize::try_from(self.connection.configuration().frame_max()).unwrap_or(usize::MAX)
     }
 
-    fn is_alive(&self) -> bool {
+    pub(super) fn is_alive(&self) -> bool {
         !self.lost.is_cancelled() && self.connection.status().connected()
     }
 }
@@ -93,8 +93,8 @@ impl Manager {
         (Self { address, tls, metrics, health, current, declare_again, ending }, links)
     }
 
-    /// Keeps a connection. `opened` hears when there is the first, or what the operator must mend before there can be one;
-    /// then this ends. Later on, such things are logged, and tried again as everything else.
+    /// Keeps a connection. `opened` hears when there is the first, or what the operator must mend before there can be
+    /// one; then this ends. Later on, such things are logged, and tried again as everything else.
     pub(super) async fn run(self, topology: Topology, opened: oneshot::Sender<Result<(), Failure>>) {
         let mut opened = Some(opened);
         let mut backoff = Backoff::default();

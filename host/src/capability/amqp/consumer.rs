@@ -211,8 +211,8 @@ fn skipped(policy: CommandPolicy, delivery: &Delivery, now: SystemTime) -> Optio
     policy.greatest_age.is_some_and(|greatest| age > greatest).then_some("too_old")
 }
 
-/// Tells the server what became of a message. Does not wait: the library queues the frame when it is first asked, and whether
-/// it could be sent is of no use to know. If the channel has gone, the message has gone back to its queue.
+/// Tells the server what became of a message. Does not wait: the library queues the frame when it is first asked, and
+/// whether it could be sent is of no use to know. If the channel has gone, the message has gone back to its queue.
 fn settle(channel: &Channel, tag: u64, outcome: Outcome) {
     let _ = match outcome {
         Outcome::Done => channel.basic_ack(tag, BasicAckOptions { multiple: false }).now_or_never(),
@@ -225,3 +225,65 @@ fn settle(channel: &Channel, tag: u64, outcome: Outcome) {
 
 /// A server that is blocked answers late.
 const CANCELLING: Duration = Duration::from_secs(3);
+
+#[cfg(test)]
+mod tests {
+    use lapin::BasicProperties;
+
+    use super::*;
+
+    fn delivery(redelivered: bool, timestamp: Option<u64>) -> Delivery {
+        let mut delivery = Delivery::mock(1, "".into(), "".into(), redelivered, Vec::new());
+        if let Some(timestamp) = timestamp {
+            delivery.properties = BasicProperties::default().with_timestamp(timestamp);
+        }
+        delivery
+    }
+
+    #[test]
+    fn old_and_redelivered_messages_are_left_out_if_the_operator_says_so() {
+        let now = UNIX_EPOCH + Duration::from_secs(1_000);
+        let minute = Some(Duration::from_secs(60));
+        for (discard_redelivered, greatest_age, delivery, expected) in [
+            (false, None, delivery(true, Some(1)), None),
+            (true, None, delivery(true, None), Some("redelivered")),
+            (true, None, delivery(false, Some(1)), None),
+            (false, minute, delivery(true, Some(939)), Some("too_old")),
+            (false, minute, delivery(false, Some(940)), None),
+            (false, minute, delivery(false, None), None),
+            (false, minute, delivery(false, Some(2_000)), None),
+            (false, minute, delivery(false, Some(u64::MAX)), None),
+        ] {
+            let policy = CommandPolicy { greatest_age, discard_redelivered };
+            assert_eq!(skipped(policy, &delivery, now), expected, "{policy:?} {delivery:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_consumer_is_active_while_its_shard_is_ready_and_nothing_stops() {
+        let (ready, stopping) = (watch::Sender::new(BTreeSet::new()), watch::Sender::new(false));
+        let activity = |shard| Activity { shard, ready: ready.subscribe(), stopping: stopping.subscribe() };
+        let (mut any, mut one) = (activity(None), activity(Some(ShardId(1))));
+        assert!(any.active().now_or_never().is_none());
+        ready.send_replace([ShardId(0)].into());
+        assert_eq!(any.active().now_or_never(), Some(true));
+        assert!(one.active().now_or_never().is_none());
+        ready.send_replace([ShardId(1)].into());
+        assert_eq!(one.active().now_or_never(), Some(true));
+        assert!(one.inactive().now_or_never().is_none() && any.inactive().now_or_never().is_none());
+        ready.send_replace([ShardId(0)].into());
+        assert!(one.inactive().now_or_never().is_some() && any.inactive().now_or_never().is_none());
+        stopping.send_replace(true);
+        assert!(any.inactive().now_or_never().is_some());
+        assert_eq!(any.active().now_or_never(), Some(false));
+    }
+
+    #[tokio::test]
+    async fn a_consumer_ends_when_nobody_will_say_any_more_which_shards_are_ready() {
+        let (ready, stopping) = (watch::Sender::new([ShardId(1)].into()), watch::Sender::new(false));
+        let mut activity = Activity { shard: None, ready: ready.subscribe(), stopping: stopping.subscribe() };
+        drop(ready);
+        activity.inactive().await;
+        assert!(!activity.active().await);
+    }
+}

@@ -1,5 +1,5 @@
-//! Why something with the server failed, in words that say what to do. Neither user nor password is in them, and so none of
-//! the server's own text where it names the user.
+//! Why something with the server failed, in words that say what to do. Neither user nor password is in them, and so
+//! none of the server's own text where it names the user.
 
 use lapin::{Error, ErrorKind};
 use thiserror::Error;
@@ -99,8 +99,8 @@ pub(super) fn reason(error: &Error) -> String {
     }
 }
 
-/// The sizes in the server's answer to a message that is larger than it takes: `PRECONDITION_FAILED - message size 9 is larger
-/// than configured max size 5`. Answers with the greatest size.
+/// The sizes in the server's answer to a message that is larger than it takes: `PRECONDITION_FAILED - message size 9 is
+/// larger than configured max size 5`. Answers with the greatest size.
 pub(super) fn greatest_message(text: &str) -> Option<usize> {
     let (_, text) = text.split_once("message size ")?;
     let (_, text) = text.split_once("max size ")?;

@@ -104,13 +104,18 @@ impl<T> Flight<T> {
         Self { job, open }
     }
 
+    /// How many messages it has.
+    pub(super) fn len(&self) -> usize {
+        self.job.parcel.len()
+    }
+
     /// How many of its messages are not settled.
     pub(super) fn open(&self) -> usize {
         self.open.len()
     }
 
-    /// Sends its next `count` messages that are not sent. Returns when the socket has taken them: that is what holds back
-    /// more than the server can take. What is left in `joined` is of no use.
+    /// Sends its next `count` messages that are not sent. Returns when the socket has taken them: that is what holds
+    /// back more than the server can take. What is left in `joined` is of no use.
     ///
     /// # Errors
     /// As [`Self::confirmed`].
@@ -181,8 +186,8 @@ impl<T> Flight<T> {
         outcome.ok_or(Broken::Connection)?.map_err(Broken::Channel)
     }
 
-    /// Waits until everything is settled. What the server does not take for now (a queue that is full) is sent again after a
-    /// pause.
+    /// Waits until everything is settled. What the server does not take for now (a queue that is full) is sent again
+    /// after a pause.
     pub(super) async fn land(mut self, line: Arc<Line>, policy: Arc<Undeliverable>) -> Landing<T> {
         let mut backoff = Backoff::default();
         loop {
@@ -243,8 +248,8 @@ impl<T> Flight<T> {
     }
 }
 
-/// Hands all messages to the library before it waits for the first: it writes them to the socket in one go, and wakes this
-/// task once. The bodies that are in pieces stand in `joined`.
+/// Hands all messages to the library before it waits for the first: it writes them to the socket in one go, and wakes
+/// this task once. The bodies that are in pieces stand in `joined`.
 async fn publish(channel: &Channel, outgoing: Vec<Outgoing<'_>>, joined: &[u8]) -> lapin::Result<()> {
     let mut sending = Vec::with_capacity(outgoing.len());
     let mut outcome = Ok(());
@@ -263,8 +268,8 @@ async fn publish(channel: &Channel, outgoing: Vec<Outgoing<'_>>, joined: &[u8]) 
             Poll::Pending => sending.push((open, send)),
         }
     }
-    // They are written in order, so that the others are ready when the last one is. None is left out after an error: what is
-    // queued would be written later, and count as sent on the channel that is opened next.
+    // They are written in order, so that the others are ready when the last one is. None is left out after an error:
+    // what is queued would be written later, and count as sent on the channel that is opened next.
     while let Some((open, send)) = sending.pop() {
         match send.await {
             Ok(confirm) => open.state = State::Sent(confirm),
@@ -280,3 +285,40 @@ const MANDATORY: BasicPublishOptions = BasicPublishOptions { mandatory: true, im
 const TOGETHER: usize = 1 << 20;
 /// More than a frame has around the properties.
 const FRAME: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use lapin::ErrorKind;
+    use lapin::protocol::{AMQPError, AMQPSoftError};
+    use tokio::sync::mpsc;
+
+    use super::*;
+
+    fn channel(kind: ErrorKind) -> Broken {
+        Broken::Channel(kind.into())
+    }
+
+    #[test]
+    fn of_two_faults_the_one_that_the_server_told_counts() {
+        let told =
+            || channel(ErrorKind::ProtocolError(AMQPError::new(AMQPSoftError::NOTFOUND.into(), "no exchange".into())));
+        let state = || channel(ErrorKind::InvalidChannel(1));
+        let is_told = |broken: Broken| matches!(broken, Broken::Channel(error) if answer(&error).is_some());
+        assert!(is_told(told().or(state())));
+        assert!(is_told(state().or(told())));
+        assert!(matches!(Broken::Connection.or(told()), Broken::Connection));
+        assert!(matches!(state().or(Broken::Connection), Broken::Connection));
+    }
+
+    #[tokio::test]
+    async fn a_parcel_begins_with_all_its_messages_open() {
+        let mut messages = Messages::default();
+        for index in 0..3 {
+            messages.contents.push(index, b"body", bytes::Bytes::new(), crate::capability::PayloadForm::Verbatim, b"");
+            messages.route("exchange", "key", None);
+        }
+        let flight = Flight::new(Job::new(messages, 7, mpsc::channel(1).0));
+        assert_eq!(flight.open(), 3);
+        assert!(flight.open.iter().all(|open| matches!(open.state, State::Unsent)));
+    }
+}

@@ -98,8 +98,8 @@ struct GuestProperties {
     headers: WasmList<GuestField>,
 }
 
-/// Adds the capability to a linker. By hand, so that names and bodies go from the guest's memory straight to where they are
-/// kept, and properties that do not change are built once.
+/// Adds the capability to a linker. By hand, so that names and bodies go from the guest's memory straight to where they
+/// are kept, and properties that do not change are built once.
 ///
 /// # Errors
 /// If the linker has the interface already.
@@ -273,7 +273,7 @@ fn read_table(store: &mut Store<'_>, fields: &WasmList<GuestField>) -> wasmtime:
     for index in 0..fields.len() {
         let Some(field) = fields.get(&mut *store, index) else { break };
         let GuestField { name: field_name, value } = field?;
-        let field_name = name(store, "a field", &field_name)?;
+        let field_name = name(&*store, "a field", &field_name)?;
         size += field_name.len() + FIELD;
         let value = match value {
             GuestValue::Boolean(value) => AMQPValue::Boolean(value),

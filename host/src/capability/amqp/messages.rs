@@ -52,8 +52,8 @@ struct Span {
 }
 
 impl Messages {
-    /// Says where the content goes that was added last. Names and properties that are those of the message before it are
-    /// held once.
+    /// Says where the content goes that was added last. Names and properties that are those of the message before it
+    /// are held once.
     pub(super) fn route(&mut self, exchange: &str, routing_key: &str, properties: Option<Properties>) {
         let last = self.routes.last().copied();
         let exchange = self.span(last.map(|route| route.exchange), exchange);
@@ -85,11 +85,6 @@ impl Messages {
         })
     }
 
-    /// Their bodies, in order, with the positions of their events.
-    pub(in crate::capability) fn contents(&self) -> &Contents {
-        &self.contents
-    }
-
     /// The positions in the batch of the events that have messages, one for each message.
     pub fn positions(&self) -> impl Iterator<Item = u32> {
         self.contents.positions()
@@ -113,8 +108,8 @@ impl Messages {
         self.contents.held() + self.routes.len() * size_of::<Route>() + self.text.len() + self.carried
     }
 
-    /// Forgets all messages, and keeps the room for the next ones, and the last properties: those of the next message are
-    /// most likely the same.
+    /// Forgets all messages, and keeps the room for the next ones, and the last properties: those of the next message
+    /// are most likely the same.
     pub fn clear(&mut self) {
         self.contents.clear();
         self.routes.clear();

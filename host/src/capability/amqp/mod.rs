@@ -1,8 +1,9 @@
-//! The capability `amqp` (wit/amqp.wit): events go out to exchanges of an AMQP 0-9-1 server, commands come in from its queues.
+//! The capability `amqp` (wit/amqp.wit): events go out to exchanges of an AMQP 0-9-1 server, commands come in from its
+//! queues.
 //!
-//! The gateway has one connection, which [`connection`] makes again whenever it is lost. Each lane publishes on a channel of
-//! its own ([`publisher`]), and each consumer has one ([`consumer`]). Of the client library, its own recovery stays off: here
-//! it is known what was confirmed.
+//! The gateway has one connection, which `connection` makes again whenever it is lost. Each lane publishes on a
+//! channel of its own (`publisher`), and each consumer has one (`consumer`). Of the client library, its own
+//! recovery stays off: here it is known what was confirmed.
 
 mod address;
 mod connection;

@@ -63,7 +63,7 @@ struct Inner {
 /// Everything that runs for the server, beside the lanes' publishers.
 enum Tasks {
     /// Not opened.
-    New(Manager),
+    New(Box<Manager>),
     Running {
         manager: JoinHandle<()>,
         consumers: JoinSet<()>,
@@ -92,19 +92,19 @@ impl Server {
         let (manager, links) = Manager::new(address, tls, metrics.clone(), health, ending.clone());
         let policy = Arc::new(Undeliverable { unroutable: config.unroutable, dead_letters, metrics });
         let stopping = watch::Sender::new(false);
-        let tasks = Mutex::new(Tasks::New(manager));
+        let tasks = Mutex::new(Tasks::New(Box::new(manager)));
         Ok(Self { inner: Arc::new(Inner { links, policy, commands, incoming, ready, stopping, ending, tasks }) })
     }
 
-    /// A publisher for one lane, with a channel of its own. Its task runs on the current runtime, and ends with the last handle.
-    /// Until [`Self::open`] has connected, what it takes waits.
+    /// A publisher for one lane, with a channel of its own. Its task runs on the current runtime, and ends with the
+    /// last handle. Until [`Self::open`] has connected, what it takes waits.
     #[must_use]
     pub fn publisher<T: Send + 'static>(&self) -> Publisher<T> {
         Publisher::start(self.inner.links.clone(), Arc::clone(&self.inner.policy))
     }
 
-    /// Connects, declares the topology, and starts the consumers, each of which consumes while its shard is ready. While
-    /// the server is away it tries again, and says so in the log. The connection lives on the current runtime.
+    /// Connects, declares the topology, and starts the consumers, each of which consumes while its shard is ready.
+    /// While the server is away it tries again, and says so in the log. The connection lives on the current runtime.
     ///
     /// # Errors
     /// What the operator must mend: user and password, the virtual host, a certificate, permissions, or something that exists
@@ -139,8 +139,8 @@ impl Server {
         self.inner.stopping.send_replace(true);
     }
 
-    /// Ends the connection after what is written on it, acknowledgements too. To be called when the lanes have ended. Takes a
-    /// few seconds at most.
+    /// Ends the connection after what is written on it, acknowledgements too. To be called when the lanes have ended.
+    /// Takes a few seconds at most.
     pub async fn close(&self) {
         self.stop_consuming();
         let Tasks::Running { manager, mut consumers } = std::mem::replace(&mut *self.inner.tasks(), Tasks::Gone) else {
