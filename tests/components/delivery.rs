@@ -1,5 +1,7 @@
 //! What a lane says about delivery: nothing counts before STDOUT has it, and order holds.
 
+use spectacles_gateway::capability::{Claim, Outcome};
+
 use crate::lane::{LaneSetup, TestFilter, until};
 
 #[tokio::test]
@@ -104,9 +106,35 @@ async fn a_closed_output_ends_the_lane_and_nothing_counts_as_delivered() {
 async fn a_command_for_another_gateway_goes_out_in_its_turn_and_past_all_filters() {
     let mut lane = LaneSetup::new([TestFilter::hostile("drop-marked")]).start().await;
     lane.event(0, "BEFORE", "{}");
-    lane.republish("7", r#"{"marked":1}"#);
+    lane.republish("7", r#"{"marked":1}"#, Claim::unasked());
     lane.event(0, "AFTER", "{}");
     lane.finish().await.unwrap();
     assert_eq!(lane.lines(), ["BEFORE 0 1 {}", r#"7 0 0 {"marked":1}"#, "AFTER 0 2 {}"]);
     assert_eq!(lane.checkpoint(0), Some(2));
+}
+
+#[tokio::test]
+async fn a_command_for_another_gateway_is_settled_when_it_has_gone_out() {
+    let mut lane = LaneSetup::new([]).start().await;
+    let (sender, outcomes) = std::sync::mpsc::sync_channel(1);
+    lane.output.block();
+    lane.event(0, "BEFORE", "{}");
+    lane.republish("7", "{}", Claim::new(move |outcome| sender.send(outcome).unwrap()));
+    lane.event(0, "BEHIND", "{}");
+    // It was handed over: the lane has taken what lies behind it.
+    until(|| lane.figure("gateway_lane_events_total{lane=\"0\"}") == 2.0).await;
+    assert!(outcomes.try_recv().is_err());
+    lane.output.unblock();
+    lane.finish().await.unwrap();
+    assert_eq!(outcomes.try_recv(), Ok(Outcome::Done));
+}
+
+#[tokio::test]
+async fn a_command_for_another_gateway_that_cannot_go_out_is_given_back() {
+    let mut lane = LaneSetup::new([]).start().await;
+    let (sender, outcomes) = std::sync::mpsc::sync_channel(1);
+    lane.output.close();
+    lane.republish("7", "{}", Claim::new(move |outcome| sender.send(outcome).unwrap()));
+    lane.finish().await.unwrap_err();
+    assert_eq!(outcomes.try_recv(), Ok(Outcome::Returned));
 }

@@ -198,8 +198,8 @@ impl TestLane {
     }
 
     /// Sends a command that belongs to another gateway.
-    pub(crate) fn republish(&self, name: &str, payload: &str) {
-        self.send(Happening::Republish(event(0, 0, name, payload), Claim::unasked()));
+    pub(crate) fn republish(&self, name: &str, payload: &str, claim: Claim) {
+        self.send(Happening::Republish(event(0, 0, name, payload), claim));
     }
 
     fn send(&self, happening: Happening) {
@@ -223,9 +223,9 @@ impl TestLane {
         self.output.lines()
     }
 
-    /// Up to which event the shard's session would be resumed from now.
+    /// Up to which event the shard's session would be resumed from now. With nothing delivered, it is not resumed.
     pub(crate) fn checkpoint(&self, shard: u32) -> Option<u64> {
-        self.checkpoints.lock().unwrap().get(&ShardId(shard)).copied().flatten()
+        self.checkpoints.lock().unwrap().get(&ShardId(shard)).copied().flatten().filter(|sequence| *sequence > 0)
     }
 
     /// Bytes of the shard's budget that are in use.

@@ -1,16 +1,16 @@
 //! Sessions in Redis: on a real server and a real cluster, beside the keys of the original gateway.
 
-use gateway_simulator::{Control, Entry, Happening, Limits, Options, Simulator};
+use gateway_simulator::{Answer, Control, Entry, FaultKind, Happening, Limits, Options, Simulator};
 use gateway_tests::{Gateway, Redis, RedisCluster, RedisOptions, Setup};
 
-use crate::support::{assert_same, busy, happens, identifies, quiet, setup, shards, start, without_guilds};
+use crate::support::{assert_same, busy, happens, identifies, quiet, setup, shards, start};
 
 #[tokio::test]
 async fn the_keys_of_the_original_are_resumed_and_a_lost_session_is_overwritten() {
     let redis = Redis::start(RedisOptions::default()).await;
     set(&redis, "gateway0seq", "500").await;
     set(&redis, "gateway0session", "old").await;
-    let simulator = starts_at_once().await;
+    let simulator = start_at_once(1).await;
     let control = simulator.control();
     let setup = in_redis(setup(&simulator), &redis.url());
     let mut gateway = setup.start();
@@ -38,15 +38,14 @@ async fn the_keys_of_the_original_are_resumed_and_a_lost_session_is_overwritten(
 #[tokio::test]
 async fn a_killed_gateway_resumes_from_its_watermark_and_loses_nothing() {
     let redis = Redis::start(RedisOptions::default()).await;
-    loses_nothing_when_killed(&redis.url(), async || redis.command(&["EXISTS", "gateway0seq"]).await).await;
+    loses_nothing_when_killed(&redis.url(), async || redis.command(&["GET", "gateway0seq"]).await).await;
 }
 
 #[tokio::test]
 async fn a_killed_gateway_resumes_from_its_watermark_in_a_cluster() {
     let cluster = RedisCluster::start(3).await;
     let owner = &cluster.nodes[cluster.owner("gateway0seq").await];
-    loses_nothing_when_killed(&cluster.urls().join(","), async || owner.command(&["EXISTS", "gateway0seq"]).await)
-        .await;
+    loses_nothing_when_killed(&cluster.urls().join(","), async || owner.command(&["GET", "gateway0seq"]).await).await;
 }
 
 #[tokio::test]
@@ -55,7 +54,7 @@ async fn no_shard_starts_before_redis_is_there() {
     set(&redis, "gateway0seq", "500").await;
     set(&redis, "gateway0session", "old").await;
     redis.stop().await;
-    let simulator = starts_at_once().await;
+    let simulator = start_at_once(1).await;
     let control = simulator.control();
     let setup = in_redis(setup(&simulator), &redis.url());
     let mut gateway = setup.start();
@@ -123,7 +122,7 @@ async fn an_end_does_not_wait_long_for_redis() {
 #[tokio::test]
 async fn a_session_of_another_number_of_shards_is_not_resumed() {
     let redis = Redis::start(RedisOptions::default()).await;
-    let simulator = start(shards(2)).await;
+    let simulator = start_at_once(2).await;
     let setup = in_redis(setup(&simulator), &redis.url());
     ready_once(&setup, 2).await;
     let mut gateway = setup.variable("DISCORD_SHARD_COUNT", "1").start();
@@ -133,9 +132,47 @@ async fn a_session_of_another_number_of_shards_is_not_resumed() {
 }
 
 #[tokio::test]
+async fn a_new_session_is_stored_before_its_first_event_is_delivered() {
+    let redis = Redis::start(RedisOptions::default()).await;
+    let simulator = start_at_once(1).await;
+    let control = simulator.control();
+    let setup = in_redis(setup(&simulator), &redis.url());
+    let mut gateway = setup.start_unread();
+    // More than a pipe holds.
+    control.wait_for(|entry| matches!(entry.happening, Happening::Ready { .. })).await.unwrap();
+    control.send_event(0, "LARGE", format!("{:?}", "x".repeat(1 << 20)));
+    control.fault(FaultKind::InvalidSession { resumable: false });
+    let ready = happens(&control, 2, |entry| matches!(entry.happening, Happening::Ready { .. })).await;
+    let Happening::Ready { session } = ready.happening else { panic!("READY") };
+    while redis.command::<Option<String>>(&["GET", "gateway0session"]).await != Some(session.clone()) {}
+    assert_eq!(get(&redis, "gateway0seq").await, "0");
+    gateway.signal("KILL").await;
+    gateway.ended().await;
+
+    let mut gateway = setup.start();
+    gateway.logged("the key `gateway0seq` is 0: nothing of that session was delivered").await;
+    gateway.next_named("READY").await;
+    assert_eq!(identifies(&control), 3);
+}
+
+#[tokio::test]
+async fn a_session_that_discord_ends_leaves_no_key() {
+    let redis = Redis::start(RedisOptions::default()).await;
+    let simulator = start_at_once(1).await;
+    let control = simulator.control();
+    let mut gateway = in_redis(setup(&simulator), &redis.url()).start();
+    gateway.next_named("READY").await;
+    while redis.command::<Option<u64>>(&["GET", "gateway0seq"]).await < Some(1) {}
+    // No other begins.
+    control.fault(FaultKind::AnswerIdentify(Answer::Silence).until_cleared());
+    control.fault(FaultKind::InvalidSession { resumable: false });
+    while redis.command::<u64>(&["DBSIZE"]).await > 0 {}
+}
+
+#[tokio::test]
 async fn keys_that_are_no_session_are_named_and_a_new_session_starts() {
     let redis = Redis::start(RedisOptions::default()).await;
-    let simulator = starts_at_once().await;
+    let simulator = start_at_once(1).await;
     let setup = in_redis(setup(&simulator), &redis.url());
     let cases = [
         (Some("abc"), Some("old"), "the key `gateway0seq` holds no number"),
@@ -184,14 +221,14 @@ async fn what_only_the_operator_can_mend_is_an_error_at_the_start() {
     assert_eq!(identifies(&simulator.control()), 0);
 }
 
-/// Kills a gateway under load as soon as a checkpoint is there, and a while later.
-async fn loses_nothing_when_killed(urls: &str, has_checkpoint: impl AsyncFn() -> bool) {
+/// Kills a gateway under load as soon as something delivered is stored, and a while later.
+async fn loses_nothing_when_killed(urls: &str, stored: impl AsyncFn() -> Option<u64>) {
     let simulator = start(busy(300.0)).await;
     let control = simulator.control();
     let setup = in_redis(setup(&simulator), urls);
     let mut gateway = setup.start();
     let mut first = gateway.until("READY").await;
-    while !has_checkpoint().await {
+    while stored().await < Some(1) {
         first.extend(gateway.next_events(1).await);
     }
     first.extend(gateway.next_events(100).await);
@@ -229,9 +266,10 @@ fn append_only() -> RedisOptions {
     RedisOptions { append_only: true, ..RedisOptions::default() }
 }
 
-async fn starts_at_once() -> Simulator {
+/// A simulated Discord whose shards need not wait to identify, also after another gateway.
+async fn start_at_once(count: u32) -> Simulator {
     let limits = Limits { identify_interval: std::time::Duration::ZERO, ..Limits::default() };
-    start(Options { limits, ..without_guilds() }).await
+    start(Options { limits, ..shards(count) }).await
 }
 
 /// Runs it until all shards are ready, and drains it.

@@ -14,6 +14,7 @@ mod acknowledgements;
 mod amqp_events;
 mod broker_restart;
 mod command_forms;
+mod configurations;
 mod early_commands;
 mod poison;
 mod redis_events;

@@ -9,7 +9,7 @@ use redis::streams::{StreamRangeReply, StreamReadOptions, StreamReadReply};
 use serde_json::{Value, json};
 
 use crate::GATEWAY;
-use crate::support::{discord, floats, msgpack, on_redis, ready, redis, until};
+use crate::support::{discord, floats, msgpack, on_redis, ready, redis, settled, until};
 
 /// Whoever writes it anew alters it.
 const DATA: &str =
@@ -153,6 +153,7 @@ async fn the_gateway_makes_no_key_but_streams_of_events_and_commands() {
     ready(&control, 1).await;
     control.send_event(0, "TYPING_START", "1");
     control.send_event(0, "MESSAGE_CREATE", "1");
+    settled(&mut gateway, 3).await;
     gateway.drain().await;
     let keys: BTreeSet<String> = redis.command(&["KEYS", "*"]).await;
     assert_eq!(keys, ["0", "MESSAGE_CREATE", "SEND"].map(str::to_owned).into());
@@ -163,7 +164,7 @@ async fn a_cluster_takes_every_event_also_while_a_slot_moves() {
     let cluster = RedisCluster::start(3).await;
     let simulator = discord(1).await;
     let control = simulator.control();
-    let setup = Setup::on(GATEWAY, &simulator).variable("BROKER_TYPE", "redis");
+    let setup = Setup::on(GATEWAY, &simulator).variable("BROKER_TYPE", "redis").with_metrics();
     let mut gateway = setup.variable("REDIS_URL", &cluster.urls().join(",")).start();
     ready(&control, 1).await;
     let names = ["A", "B", "C", "D", "E", "F"];
@@ -176,6 +177,7 @@ async fn a_cluster_takes_every_event_also_while_a_slot_moves() {
     let from = cluster.owner("A").await;
     cluster.move_slot("A", (from + 1) % 3).await;
     send(1);
+    settled(&mut gateway, 13).await;
     assert_eq!(gateway.drain().await, []);
     let mut connection = ClusterClient::new(cluster.urls()).unwrap().get_async_connection().await.unwrap();
     for name in names {

@@ -3,7 +3,7 @@
 use gateway_tests::{Brokers, Script};
 use serde_json::{Value, json};
 
-use crate::support::{Inlet, commands, commands_come, discord, figure, packet, ready, send_to};
+use crate::support::{Inlet, commands, commands_come, discord, figure, on_redis, packet, ready, redis, send_to};
 
 #[tokio::test]
 async fn each_shard_gets_its_commands_whichever_gateway_takes_them() {
@@ -11,6 +11,8 @@ async fn each_shard_gets_its_commands_whichever_gateway_takes_them() {
     for inlet in Inlet::both().await {
         let simulator = discord(2).await;
         let control = simulator.control();
+        // Servers that give each gateway a SEND in turn shall not happen to give it its own.
+        let shard_of = |number: u64| number / 2 % 2;
         let setup =
             |id: &str| inlet.gateway(&simulator).variable("DISCORD_SHARD_COUNT", "2").variable("DISCORD_SHARD_IDS", id);
         let mut gateways = [setup("0").start(), setup("1").start()];
@@ -21,22 +23,24 @@ async fn each_shard_gets_its_commands_whichever_gateway_takes_them() {
         };
         for number in 0..COMMANDS {
             // By the shard's own number, which both gateways would understand and one of them gets.
-            client.publish(&(number % 2).to_string(), packet(number)).await;
+            client.publish(&shard_of(number).to_string(), packet(number)).await;
         }
         for number in COMMANDS..3 * COMMANDS {
-            client.publish("SEND", send_to(number % 2, 2, number)).await;
+            client.publish("SEND", send_to(shard_of(number), 2, number)).await;
         }
         commands_come(&control, usize::try_from(3 * COMMANDS).unwrap()).await;
-        let mut came: Vec<(u64, u32)> =
-            commands(&control).into_iter().map(|(shard, data)| (data["since"].as_u64().unwrap(), shard)).collect();
+        let mut came: Vec<(u64, u64)> = commands(&control)
+            .into_iter()
+            .map(|(shard, data)| (data["since"].as_u64().unwrap(), shard.into()))
+            .collect();
         came.sort_unstable();
-        let expected: Vec<(u64, u32)> = (0..3 * COMMANDS).map(|number| (number, u32::from(number % 2 == 1))).collect();
+        let expected: Vec<(u64, u64)> = (0..3 * COMMANDS).map(|number| (number, shard_of(number))).collect();
         assert_eq!(came, expected);
         let mut republished = 0.0;
         for gateway in &mut gateways {
             republished += figure(gateway, "gateway_commands_republished_total").await;
         }
-        // Which gateway takes a SEND is up to the server. Both take some.
+        // Which gateway takes a SEND is up to the server.
         assert!(republished >= 1.0, "{republished}");
         for event in ["SEND", "0", "1"] {
             inlet.settles(event, 0).await;
@@ -65,4 +69,25 @@ async fn a_command_that_is_given_to_another_gateway_keeps_its_bytes() {
     assert_eq!(received.properties["contentType"], json!("application/json"));
     inlet.settles("SEND", 0).await;
     drop(gateway);
+}
+
+#[tokio::test]
+async fn a_command_that_is_given_to_another_gateway_is_acknowledged_when_the_server_has_it_again() {
+    let redis = redis().await;
+    let simulator = discord(2).await;
+    let setup = on_redis(&simulator, &redis).variable("DISCORD_SHARD_COUNT", "2").variable("DISCORD_SHARD_IDS", "0");
+    let gateway = setup.start();
+    ready(&simulator.control(), 1).await;
+    // It finds the command when the server, which still takes acknowledgements, has no room for another entry.
+    gateway.signal("STOP").await;
+    let () = redis.command(&["XADD", "SEND", "*", "data", &send_to(1, 2, 0).to_string()]).await;
+    let () = redis.command(&["CONFIG", "SET", "maxmemory", "1"]).await;
+    gateway.signal("CONT").await;
+    gateway.logged("maxmemory").await;
+    let inlet = Inlet::Redis(Box::new(redis));
+    assert_eq!(inlet.unsettled("SEND").await, 1);
+    let Inlet::Redis(redis) = &inlet else { panic!("it is Redis") };
+    let () = redis.command(&["CONFIG", "SET", "maxmemory", "0"]).await;
+    inlet.settles("SEND", 0).await;
+    assert_eq!(redis.command::<u64>(&["XLEN", "1"]).await, 1);
 }

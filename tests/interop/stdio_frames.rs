@@ -7,12 +7,12 @@ use serde_json::Value;
 use tokio::time::timeout;
 
 use crate::GATEWAY;
-use crate::support::{discord, ready};
+use crate::support::{discord, ready, settled};
 
 const SHARDS: u32 = 4;
 
 /// Of each shard.
-const EVENTS: u64 = 60;
+const EVENTS: u32 = 60;
 
 #[tokio::test]
 async fn msgpack_frames_of_several_shards_are_whole_for_a_streaming_decoder() {
@@ -34,7 +34,7 @@ async fn are_whole(encoding: &str, reading: &str) {
     let simulator = discord(SHARDS).await;
     let control = simulator.control();
     let setup = Setup::on(GATEWAY, &simulator).variable("BROKER_ENCODING", encoding);
-    let mut gateway = setup.variable("DISCORD_EVENTS", "FRAME").start_unread();
+    let mut gateway = setup.variable("DISCORD_EVENTS", "FRAME").with_metrics().start_unread();
     let output: Stdio = gateway.take_output().try_into().unwrap();
     let decoder = Script::frame_decoder(reading, output).spawn().expect("the decoder cannot be started");
     ready(&control, SHARDS as usize).await;
@@ -44,6 +44,7 @@ async fn are_whole(encoding: &str, reading: &str) {
             control.send_event(shard, "FRAME", format!(r#"{{"shard":{shard},"number":{number},"filler":"{filler}"}}"#));
         }
     }
+    settled(&mut gateway, SHARDS * (1 + EVENTS)).await;
     gateway.signal("TERM").await;
     let output = timeout(PATIENCE, decoder.wait_with_output()).await.expect("the decoder does not end").unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -55,6 +56,6 @@ async fn are_whole(encoding: &str, reading: &str) {
         .collect();
     for shard in 0..SHARDS {
         let own = frames.iter().filter(|frame| frame["shard"] == shard).map(|frame| frame["number"].as_u64().unwrap());
-        assert_eq!(own.collect::<Vec<_>>(), (0..EVENTS).collect::<Vec<_>>());
+        assert_eq!(own.collect::<Vec<_>>(), (0..u64::from(EVENTS)).collect::<Vec<_>>());
     }
 }

@@ -121,6 +121,12 @@ pub(crate) async fn ready(control: &Control, shards: usize) {
     happens(control, shards, |happening| matches!(happening, Happening::Ready { .. })).await;
 }
 
+/// Waits until a gateway with metrics has delivered or filtered that many events, READY of each shard among them. What it has
+/// not read when it is told to drain stays with Discord.
+pub(crate) async fn settled(gateway: &mut Gateway, events: u32) {
+    until(async || family(gateway, "gateway_lane_events_settled_total").await >= f64::from(events)).await;
+}
+
 /// Waits until that many commands have come.
 pub(crate) async fn commands_come(control: &Control, count: usize) {
     happens(control, count, is_command).await;
