@@ -10,7 +10,7 @@ use guest_build::Toolchain;
 
 fn main() -> ExitCode {
     let Err(error) = bundle() else { return ExitCode::SUCCESS };
-    if let Some(MissingTarget | MissingLinker { .. }) = error.downcast_ref() {
+    if let Some(MissingTarget { .. } | MissingLinker { .. }) = error.downcast_ref() {
         // Cargo shows such a line by itself, without all that the script has printed.
         println!("cargo::error={error}");
         return ExitCode::SUCCESS;

@@ -1,10 +1,11 @@
 //! Runs cargo, the one that runs this program.
 
 use std::ffi::OsStr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
+use guest_build::Compiler;
 
 /// A cargo command in `folder`.
 pub(crate) fn cargo(folder: &Path, arguments: &[&str]) -> Cargo {
@@ -19,6 +20,11 @@ pub(crate) fn cargo(folder: &Path, arguments: &[&str]) -> Cargo {
     Cargo { command }
 }
 
+/// The folder that cargo builds this workspace into.
+pub(crate) fn target_folder(workspace: &Path) -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace.join("target"), |folder| workspace.join(folder))
+}
+
 pub(crate) struct Cargo {
     command: Command,
 }
@@ -26,6 +32,11 @@ pub(crate) struct Cargo {
 impl Cargo {
     pub(crate) fn args<Argument: AsRef<OsStr>>(mut self, arguments: &[Argument]) -> Self {
         self.command.args(arguments);
+        self
+    }
+
+    pub(crate) fn compiler(mut self, compiler: &Compiler) -> Self {
+        compiler.configure(&mut self.command);
         self
     }
 

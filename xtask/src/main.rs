@@ -4,13 +4,14 @@ mod cargo;
 mod components;
 mod features;
 mod setup;
+mod windows;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 
-use crate::cargo::{Cargo, cargo};
+use crate::cargo::{Cargo, cargo, target_folder};
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -34,6 +35,7 @@ fn run(arguments: &[String]) -> Result<()> {
         "lint" => lint(workspace),
         "components" => components::list(workspace),
         "bench" => bench(workspace, arguments),
+        "windows" => windows::run(workspace, arguments),
         "help" | "--help" | "-h" => {
             println!("{HELP}");
             Ok(())
@@ -49,7 +51,7 @@ fn demo(workspace: &Path, arguments: &[String]) -> Result<()> {
 
 fn test(workspace: &Path, arguments: &[String]) -> Result<()> {
     setup::set_up(workspace)?;
-    setup::programs::install();
+    setup::companions::install();
     // Tests of other crates run the gateway itself, which cargo would not build for them.
     cargo(workspace, &["build", "--locked", "--package", "spectacles-gateway"]).run()?;
     cargo(workspace, &["test", "--locked", "--workspace"]).args(arguments).run()?;
@@ -66,8 +68,7 @@ fn bench(workspace: &Path, arguments: &[String]) -> Result<()> {
     let filter =
         guests.iter().find(|guest| guest.name == "inspecting-filter").context("tests/guests has no such filter")?;
     cargo(workspace, &["build", "--locked", "--release", "--package", "spectacles-gateway"]).run()?;
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace.join("target"), PathBuf::from);
-    let gateway = target.join("release").join(format!("gateway{}", std::env::consts::EXE_SUFFIX));
+    let gateway = target_folder(workspace).join("release").join(format!("gateway{}", std::env::consts::EXE_SUFFIX));
     cargo(workspace, &["run", "--locked", "--release", "--package", "gateway-bench", "--"])
         .args(&[gateway.display().to_string(), filter.component.display().to_string()])
         .args(arguments)
@@ -109,8 +110,8 @@ fn component_projects(workspace: &Path) -> Result<Vec<PathBuf>> {
 
 /// Cargo for one of these, on this machine's own target. They share what they build.
 fn component_cargo(workspace: &Path, project: &Path, arguments: &[&str]) -> Cargo {
-    let target =
-        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace.join("components/target"), PathBuf::from);
+    let target = std::env::var_os("CARGO_TARGET_DIR")
+        .map_or_else(|| workspace.join("components/target"), |folder| workspace.join(folder));
     cargo(project, arguments).env("CARGO_TARGET_DIR", target)
 }
 
@@ -122,6 +123,7 @@ Usage: cargo xtask <command>
   lint               check formatting, features, clippy and rustdoc; warnings are errors
   bench [events]     measure what an event costs, in a release build
   components         build the bundled components and the examples, and show their sizes and imports
+  windows [--test]   build gateway.exe; with --test quickly, to try it under wine
   setup              install what building the components needs (the others do it too)
 
-Arguments of `demo` go to `gateway demo`, those of `test` to `cargo test`.";
+Arguments of `demo` go to `gateway demo`, those of `test` and\n`windows --test` to `cargo test`.";

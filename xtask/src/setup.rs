@@ -1,6 +1,7 @@
-//! Brings what building the components needs.
+//! Brings what building needs: compilers for other targets, and programs.
 
 mod apt;
+pub(crate) mod companions;
 mod debian;
 pub(crate) mod programs;
 mod rustup;
@@ -9,27 +10,33 @@ use std::fs::{self, File};
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
-use guest_build::{DebianCompiler, Error, TARGET, Toolchain};
+use guest_build::{Compiler, DebianCompiler, Error, Target, Toolchain};
 
-/// Finds what can build guests on this machine, or installs it: the Rust toolchain's own target where rustup can
-/// bring it, Debian's compiler in the project's target folder where it cannot.
+/// Finds what can build guests on this machine, or installs it.
 pub(crate) fn set_up(workspace: &Path) -> Result<Toolchain> {
-    if let Some(toolchain) = find(workspace)? {
-        return Ok(toolchain);
+    compiler(workspace, Target::Guests)?;
+    Ok(Toolchain::find(workspace)?)
+}
+
+/// Finds what compiles for a target on this machine, or installs it: the Rust toolchain's own target where rustup can
+/// bring it, Debian's compiler in the project's target folder where it cannot.
+pub(crate) fn compiler(workspace: &Path, target: Target) -> Result<Compiler> {
+    if let Some(compiler) = find(workspace, target)? {
+        return Ok(compiler);
     }
-    let compiler = DebianCompiler::of(workspace);
+    let debian = DebianCompiler::of(workspace);
     // Held until the end; the operating system frees it when this process dies.
-    let _lock = lock(&compiler.folder().with_extension("lock"))?;
-    if let Some(toolchain) = find(workspace)? {
-        return Ok(toolchain);
+    let _lock = lock(&debian.folder().with_extension("lock"))?;
+    if let Some(compiler) = find(workspace, target)? {
+        return Ok(compiler);
     }
-    let Err(by_rustup) = rustup::add_target(workspace) else { return Ok(Toolchain::find(workspace)?) };
-    eprintln!("rustup cannot bring {TARGET} ({by_rustup:#}); unpacking Debian's compiler instead (140 MB)");
-    let Err(by_debian) = debian::unpack(&compiler) else { return Ok(Toolchain::find(workspace)?) };
+    let Err(by_rustup) = rustup::add_target(workspace, target) else { return Ok(Compiler::find(workspace, target)?) };
+    eprintln!("rustup cannot bring {target} ({by_rustup:#}); unpacking Debian's compiler instead");
+    let Err(by_debian) = debian::unpack(&debian) else { return Ok(Compiler::find(workspace, target)?) };
     bail!(
-        "the WebAssembly target {TARGET} is missing and could not be installed\n  by rustup: {by_rustup:#}\n  from \
-         Debian's packages: {by_debian:#}\nInstall it for your Rust toolchain (`rustup target add {TARGET}`, or the \
-         package of your distribution), then run this command again."
+        "the Rust target {target} is missing and could not be installed\n  by rustup: {by_rustup:#}\n  from Debian's \
+         packages: {by_debian:#}\nInstall it for your Rust toolchain (`rustup target add {target}`, or the package of \
+         your distribution), then run this command again."
     )
 }
 
@@ -44,10 +51,10 @@ pub(crate) fn set_up_clippy(workspace: &Path) -> Result<Toolchain> {
     Ok(toolchain)
 }
 
-fn find(workspace: &Path) -> Result<Option<Toolchain>> {
-    match Toolchain::find(workspace) {
-        Ok(toolchain) => Ok(Some(toolchain)),
-        Err(Error::MissingTarget) => Ok(None),
+fn find(workspace: &Path, target: Target) -> Result<Option<Compiler>> {
+    match Compiler::find(workspace, target) {
+        Ok(compiler) => Ok(Some(compiler)),
+        Err(Error::MissingTarget { .. }) => Ok(None),
         Err(error) => Err(error.into()),
     }
 }

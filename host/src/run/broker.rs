@@ -5,7 +5,7 @@ use tokio::sync::mpsc;
 
 use super::gateway::{Io, Telemetry};
 use crate::capability::stdio::{self, Writer, WriterEnd};
-use crate::capability::{Declared, Incoming, amqp, redis};
+use crate::capability::{Declared, Gone, Incoming, amqp, redis};
 use crate::command::ReadyShards;
 use crate::config::{BrokerType, Choice as _, Config};
 use crate::delivery::{self, DeadLetters};
@@ -105,6 +105,14 @@ impl Broker {
                 Err(error) => anyhow::Error::new(error).context("STDOUT cannot be written any more"),
             },
             Self::Amqp(_) | Self::Redis(_) => std::future::pending().await,
+        }
+    }
+
+    /// Why a lane has ended: it hears that STDOUT is gone before [`Self::failure`] does, which knows more.
+    pub(super) async fn explained(&mut self, error: anyhow::Error) -> anyhow::Error {
+        match self {
+            Self::Stdio(..) if error.chain().any(|cause| cause.is::<Gone>()) => self.failure().await,
+            _ => error,
         }
     }
 

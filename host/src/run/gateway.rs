@@ -309,7 +309,7 @@ async fn first_failure(broker: &mut Broker, lanes: &mut Lanes, shards: &mut Shar
             failure = broker.failure() => return failure,
             Some(ended) = lanes.next_ended() => return match ended {
                 Ok(()) => anyhow!("a lane ended early"),
-                Err(error) => error,
+                Err(error) => broker.explained(error).await,
             },
             ended = shards.next_ended() => match ended {
                 Some(Ok(())) => {}

@@ -1,7 +1,7 @@
 //! The store on this machine: a directory for each bot, with a file for each shard.
 
 use std::collections::HashMap;
-use std::fs::{DirBuilder, File, TryLockError};
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -127,7 +127,8 @@ fn make_directory(path: &Path) -> io::Result<()> {
 /// Locks a file of its own: the session's file is replaced again and again.
 fn lock(directory: &Path, shard: ShardId) -> Result<File, StoreError> {
     let path = directory.join(format!("shard-{}.lock", shard.0));
-    let file = match session_file::private_file(&path) {
+    // Not truncated: a file that another process has locked may refuse that, and the error must be that it is locked.
+    let file = match session_file::private_file(&path, OpenOptions::new().write(true).create(true).truncate(false)) {
         Ok(file) => file,
         Err(source) => return Err(StoreError::NotWritable { path, source }),
     };

@@ -56,7 +56,7 @@ pub(super) fn read(path: &Path, shard: ShardId, count: u32) -> Result<Option<Ses
 pub(super) fn write(path: &Path, shard: ShardId, count: u32, session: Option<&Session>) -> io::Result<()> {
     let Some(session) = session else { return remove(path) };
     let beside = path.with_extension("tmp");
-    let mut file = private_file(&beside)?;
+    let mut file = private_file(&beside, OpenOptions::new().write(true).create(true).truncate(true))?;
     file.write_all(&serde_json::to_vec(&Contents::new(shard, count, session))?)?;
     file.sync_data()?;
     drop(file);
@@ -70,12 +70,10 @@ fn remove(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Makes an empty file for its owner alone: with the token, what it holds opens the session.
-pub(super) fn private_file(path: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true);
+/// Opens a file that is its owner's alone if this makes it: with the token, what it holds opens the session.
+pub(super) fn private_file(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
     #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    std::os::unix::fs::OpenOptionsExt::mode(options, 0o600);
     options.open(path)
 }
 

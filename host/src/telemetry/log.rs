@@ -79,7 +79,8 @@ pub fn init(level: LogLevel, format: LogFormat) -> Result<LogGuard, LogError> {
 fn has_colours() -> bool {
     let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let dumb = std::env::var_os("TERM").is_some_and(|value| value == "dumb");
-    io::stderr().is_terminal() && !unwanted && !dumb
+    // A console of Windows must be told to show them; elsewhere there is nothing to tell.
+    io::stderr().is_terminal() && !unwanted && !dumb && anstyle_query::windows::enable_ansi_colors().unwrap_or(true)
 }
 
 fn subscriber(

@@ -2,7 +2,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::{Error, TARGET, Toolchain, environment};
+use crate::{Error, Target, Toolchain, environment};
 
 /// A guest that has been built.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -104,7 +104,8 @@ fn entries(folder: &Path) -> Result<Vec<PathBuf>, Error> {
 
 fn find_component(folder: PathBuf, target: &Path) -> Result<Guest, Error> {
     let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let component = target.join(TARGET).join("release").join(name.replace('-', "_")).with_extension("wasm");
+    let component =
+        target.join(Target::Guests.name()).join("release").join(name.replace('-', "_")).with_extension("wasm");
     if component.is_file() { Ok(Guest { name, component }) } else { Err(Error::NoComponent { guest: folder }) }
 }
 
@@ -118,7 +119,7 @@ mod tests {
         let error = find_component(folder.join("my-filter"), &folder).unwrap_err();
         assert!(error.to_string().contains("my-filter"), "{error}");
 
-        let release = folder.join(TARGET).join("release");
+        let release = folder.join(Target::Guests.name()).join("release");
         std::fs::create_dir_all(&release).unwrap();
         std::fs::write(release.join("my_filter.wasm"), "").unwrap();
         let guest = find_component(folder.join("my-filter"), &folder).unwrap();

@@ -2,7 +2,7 @@ use std::path::{Path, PathBuf};
 
 /// Debian's own Rust compiler, unpacked into the project's target folder.
 ///
-/// Where rustup cannot bring the guests' target, this compiler builds the standard library for it from source. It is
+/// Where rustup cannot bring a target, this compiler builds the standard library for it from source. It is
 /// never installed: its packages conflict with rustup's.
 #[derive(Debug, Clone)]
 pub struct DebianCompiler {

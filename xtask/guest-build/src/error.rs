@@ -1,15 +1,18 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 
-use crate::TARGET;
+use crate::Target;
 
 /// Why guests cannot be built.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// No compiler for the guests' target.
-    #[error("the WebAssembly target {TARGET} is missing: run `cargo xtask setup` once")]
-    MissingTarget,
+    /// No compiler for a target.
+    #[error("the Rust target {target} is missing: run `cargo xtask setup` once")]
+    MissingTarget {
+        /// For which.
+        target: Target,
+    },
     /// The Rust toolchain comes without the linker for components.
     #[error(
         "the Rust toolchain in {} has no `wasm-component-ld` or no `wasm-ld`: use a toolchain of rustup, which has both",

@@ -14,17 +14,20 @@
 //!
 //! Guests are built for `wasm32-unknown-unknown`, so that they import nothing but what they use of `wit/`, and linked
 //! by the Rust toolchain's own `wasm-component-ld`, so that what cargo writes is the finished component.
+//!
+//! [`Compiler`] alone finds what compiles for a target, and serves for building the gateway for Windows too.
 
 mod build;
+mod compiler;
 mod debian;
 mod environment;
 mod error;
+mod target;
 mod toolchain;
 
 pub use build::{Guest, build, build_projects, crates, lint, sources};
+pub use compiler::Compiler;
 pub use debian::DebianCompiler;
 pub use error::Error;
+pub use target::Target;
 pub use toolchain::Toolchain;
-
-/// The target that guests are built for.
-pub const TARGET: &str = "wasm32-unknown-unknown";

@@ -1,4 +1,4 @@
-//! Debian's Rust compiler for WebAssembly, unpacked beside the project's build output.
+//! Debian's Rust compiler, with the standard library's source, unpacked beside the project's build output.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,36 +1,34 @@
-//! Programs that the tests run beside the gateway: Node.js with npm and Python with venv for other people's clients, and the
-//! brokers' servers.
+//! Programs that Debian's packages bring.
 
 use std::process::{Command, Stdio};
 
+use anyhow::{Context, Result};
+
 use super::apt;
 
-/// Each with a call that works where it is installed, and Debian's package.
-const PROGRAMS: [(&str, &[&str], &str); 5] = [
-    ("node", &["--version"], "nodejs"),
-    ("npm", &["--version"], "npm"),
-    ("python3", &["-m", "ensurepip", "--version"], "python3-venv"),
-    ("redis-server", &["--version"], "redis-server"),
-    // What Debian has in the PATH works for root and one other user only.
-    ("sh", &["-c", "test -x /usr/lib/rabbitmq/bin/rabbitmq-server || command -v rabbitmq-server"], "rabbitmq-server"),
-];
-
-/// Installs what is missing, where Debian's packages can be had. Elsewhere the tests themselves say what they miss.
-pub(crate) fn install() {
-    let missing: Vec<_> =
-        PROGRAMS.iter().filter(|(program, call, _)| !works(program, call)).map(|(_, _, package)| *package).collect();
-    if missing.is_empty() {
-        return;
-    }
-    let missing_names = missing.join(" ");
-    eprintln!("installing what the tests run: {missing_names}");
-    if let Err(error) = apt::install(&missing) {
-        eprintln!("that failed: {error:#}\nInstall it yourself: `sudo apt-get install {missing_names}`");
-    }
+pub(crate) struct Program {
+    pub(crate) name: &'static str,
+    /// Arguments with which it works where it is installed.
+    pub(crate) call: &'static [&'static str],
+    /// Debian's package.
+    pub(crate) package: &'static str,
 }
 
-fn works(program: &str, call: &[&str]) -> bool {
-    let status =
-        Command::new(program).args(call).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
-    status.is_ok_and(|status| status.success())
+/// Installs those that are missing. `purpose` says what for.
+pub(crate) fn install(programs: &[Program], purpose: &str) -> Result<()> {
+    let missing: Vec<_> = programs.iter().filter(|program| !program.works()).map(|program| program.package).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let missing_names = missing.join(", ");
+    eprintln!("installing {missing_names} for {purpose}");
+    apt::install(&missing).with_context(|| format!("{missing_names} cannot be installed for {purpose}"))
+}
+
+impl Program {
+    fn works(&self) -> bool {
+        let mut command = Command::new(self.name);
+        command.args(self.call).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        command.status().is_ok_and(|status| status.success())
+    }
 }

@@ -133,14 +133,29 @@ pub fn stdout() -> io::Result<impl Write + Send + use<>> {
 #[cfg(target_os = "linux")]
 const PIPE: usize = 1 << 20;
 
-/// The process's STDOUT. A Windows console takes text through the standard library only.
+/// The process's STDOUT: a console through the standard library, which tells it the encoding, and all else without.
 ///
 /// # Errors
-/// None on this platform.
-#[cfg(not(unix))]
+/// If there is no STDOUT, as in a service. The standard library would take what is written for written.
+#[cfg(windows)]
 pub fn stdout() -> io::Result<impl Write + Send + use<>> {
-    Ok(io::BufWriter::with_capacity(64 << 10, io::stdout()))
+    use std::io::IsTerminal as _;
+    use std::os::windows::io::{AsHandle as _, AsRawHandle as _};
+    let output = io::stdout();
+    if output.as_raw_handle().is_null() {
+        return Err(io::Error::new(io::ErrorKind::NotFound, "STDOUT is not open: redirect it to a file or a pipe"));
+    }
+    let output: Box<dyn Write + Send> = match output.is_terminal() {
+        true => Box::new(output),
+        false => Box::new(std::fs::File::from(output.as_handle().try_clone_to_owned()?)),
+    };
+    // The system takes one slice at a time.
+    Ok(io::BufWriter::with_capacity(BUFFER, output))
 }
+
+/// Bytes that go to the system together.
+#[cfg(windows)]
+const BUFFER: usize = 64 << 10;
 
 #[cfg(test)]
 mod tests {
