@@ -16,7 +16,7 @@ use tokio::time::timeout;
 use crate::log::Log;
 
 /// How long anything may take before the test fails. Generous: the machine may be busy.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(180);
 
 /// One frame of STDOUT.
 #[derive(Debug, Clone, PartialEq)]

@@ -58,7 +58,7 @@ impl Guest for Adapter {
 fn configure(config: &str) -> Result<(Topology, Outlet), String> {
     let mut settings = Settings::parse(config)?;
     let outlet = Outlet::new(&mut settings)?;
-    let topology = Topology::new(&outlet.exchange, &settings.shard_ids()?)?;
+    let topology = Topology::new(&outlet.exchange, &settings.shards()?)?;
     Ok((topology, outlet))
 }
 

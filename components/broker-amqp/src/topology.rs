@@ -1,7 +1,7 @@
 //! What exists on the server: the exchange, and the queues for commands. Consumers of the original declare the same, so that
 //! any other property would fail theirs or this one.
 
-use spectacles_adapter::Target;
+use spectacles_adapter::{Shards, Target};
 
 use crate::LONGEST_NAME;
 use crate::bindings::spectacles::gateway::amqp::{self, Binding, Consumer, Exchange, Queue};
@@ -18,22 +18,26 @@ pub(crate) struct Topology {
 struct Inlet {
     queue: Queue,
     binding: Binding,
-    consumer: Consumer,
+    /// `None` for the commands of other gateways.
+    consumer: Option<Consumer>,
 }
 
 impl Topology {
-    /// The topology of a gateway with these shards. `group` is not empty.
+    /// The topology of a gateway with these shards. `group` is not empty. The queues of other gateways' shards are there too: a
+    /// command for a gateway that has never run waits for it.
     ///
     /// # Errors
     /// A text for the operator, if the group's name cannot be the name of an exchange and begin the names of queues.
-    pub(crate) fn new(group: &str, shards: &[u32]) -> Result<Self, String> {
+    pub(crate) fn new(group: &str, shards: &Shards) -> Result<Self, String> {
         if group.starts_with(RESERVED) {
             return Err(format!("`broker.group` must not begin with {RESERVED:?}, which is reserved by the server"));
         }
         if group.len() > LONGEST_GROUP {
             return Err(format!("`broker.group` must be at most {LONGEST_GROUP} bytes long"));
         }
-        let inlets = Target::all(shards).map(|target| Inlet::new(group, target)).collect();
+        let others = (0..shards.count).filter(|id| !shards.ids.contains(id)).map(Target::Shard);
+        let own = Target::all(&shards.ids).map(|target| Inlet::new(group, target).consumed(target));
+        let inlets = own.chain(others.map(|target| Inlet::new(group, target))).collect();
         Ok(Self { exchange: exchange(group), inlets })
     }
 
@@ -43,7 +47,9 @@ impl Topology {
         for Inlet { queue, binding, consumer } in &self.inlets {
             amqp::declare_queue(queue);
             amqp::bind_queue(binding);
-            amqp::consume(consumer);
+            if let Some(consumer) = consumer {
+                amqp::consume(consumer);
+            }
         }
     }
 }
@@ -65,13 +71,19 @@ impl Inlet {
                 arguments: Vec::new(),
             },
             binding: Binding {
-                queue: name.clone(),
+                queue: name,
                 exchange: group.to_owned(),
                 routing_key: target.to_string(),
                 arguments: Vec::new(),
             },
-            consumer: Consumer { queue: name, prefetch: PREFETCH, shard: target.shard() },
+            consumer: None,
         }
+    }
+
+    fn consumed(mut self, target: Target) -> Self {
+        let consumer = Consumer { queue: self.queue.name.clone(), prefetch: PREFETCH, shard: target.shard() };
+        self.consumer = Some(consumer);
+        self
     }
 }
 
@@ -100,7 +112,8 @@ mod tests {
     use super::*;
 
     fn topology(group: &str) -> Topology {
-        Topology::new(group, &[0, 4_294_967_295]).unwrap_or_else(|reason| panic!("{reason}"))
+        let shards = Shards { count: 0, ids: vec![0, 4_294_967_295] };
+        Topology::new(group, &shards).unwrap_or_else(|reason| panic!("{reason}"))
     }
 
     #[test]
@@ -132,10 +145,18 @@ mod tests {
     #[test]
     fn a_shards_commands_wait_for_that_shard() {
         let shards = topology("bot").inlets.into_iter().map(|Inlet { queue, consumer, .. }| {
+            let consumer = consumer.unwrap();
             assert_eq!((consumer.queue, consumer.prefetch), (queue.name, PREFETCH));
             consumer.shard
         });
         assert_eq!(shards.collect::<Vec<_>>(), [None, Some(0), Some(u32::MAX)]);
+    }
+
+    #[test]
+    fn queues_of_other_gateways_are_there_and_not_consumed() {
+        let inlets = Topology::new("bot", &Shards { count: 3, ids: vec![1] }).unwrap().inlets;
+        let consumed: Vec<_> = inlets.iter().map(|inlet| (&inlet.queue.name[..], inlet.consumer.is_some())).collect();
+        assert_eq!(consumed, [("bot:SEND", true), ("bot:1", true), ("bot:0", false), ("bot:2", false)]);
     }
 
     #[test]
@@ -152,7 +173,9 @@ mod tests {
         let longest = "x".repeat(LONGEST_GROUP);
         assert_eq!(topology(&longest).inlets.last().map(|inlet| inlet.queue.name.len()), Some(LONGEST_NAME));
         for group in [&format!("{longest}x"), "amq.direct"] {
-            assert!(Topology::new(group, &[]).unwrap_err().contains("`broker.group`"));
+            assert!(
+                Topology::new(group, &Shards { count: 0, ids: Vec::new() }).unwrap_err().contains("`broker.group`")
+            );
         }
     }
 }

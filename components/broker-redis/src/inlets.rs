@@ -23,7 +23,7 @@ pub(crate) fn consumers(settings: &mut Settings) -> Result<Vec<Consumer>, String
         claim_after,
         shard: target.shard(),
     };
-    Ok(Target::all(&settings.shard_ids()?).map(consumer).collect())
+    Ok(Target::all(&settings.shards()?.ids).map(consumer).collect())
 }
 
 /// A group that is new gets the commands that were sent before there was a gateway.

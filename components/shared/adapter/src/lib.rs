@@ -7,6 +7,6 @@ mod table;
 mod target;
 
 pub use encoding::Encoding;
-pub use settings::Settings;
+pub use settings::{Settings, Shards};
 pub use table::Table;
 pub use target::Target;

@@ -54,13 +54,12 @@ impl Settings {
         Ok(Duration::from_millis(timeout.get()))
     }
 
-    /// The ids of the shards that this gateway runs.
+    /// The shards of the bot, and those that this gateway runs.
     ///
     /// # Errors
     /// If they are missing, or no ids.
-    pub fn shard_ids(&mut self) -> Result<Vec<u32>, String> {
-        let shards: Shards = self.broker.require("shards", "a table with the ids of shards")?;
-        Ok(shards.ids)
+    pub fn shards(&mut self) -> Result<Shards, String> {
+        self.broker.require("shards", "a table with the ids of shards")
     }
 
     /// The adapter's own table, `broker.config`.
@@ -73,9 +72,14 @@ impl Settings {
     }
 }
 
-#[derive(Deserialize)]
-struct Shards {
-    ids: Vec<u32>,
+/// The shards of the bot.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Shards {
+    /// How many the bot has, over all its gateways.
+    #[serde(default)]
+    pub count: u32,
+    /// Those that this gateway runs.
+    pub ids: Vec<u32>,
 }
 
 #[cfg(test)]
@@ -97,7 +101,7 @@ mod tests {
         assert_eq!(settings.group().unwrap(), "gateway");
         assert_eq!(settings.encoding(), Ok(Encoding::MsgpackObject));
         assert_eq!(settings.message_timeout(), Ok(Duration::from_secs(120)));
-        assert_eq!(settings.shard_ids(), Ok(vec![0, 2]));
+        assert_eq!(settings.shards(), Ok(Shards { count: 3, ids: vec![0, 2] }));
         let mut own = settings.own().unwrap();
         assert_eq!(own.require("key", "a number"), Ok(1));
     }
@@ -148,7 +152,7 @@ mod tests {
     #[test]
     fn shards_are_given_by_their_ids() {
         for config in ["{}", r#"{"shards": [0]}"#, r#"{"shards": {"ids": [-1]}}"#, r#"{"shards": {"count": 1}}"#] {
-            let reason = Settings::parse(config).unwrap().shard_ids().unwrap_err();
+            let reason = Settings::parse(config).unwrap().shards().unwrap_err();
             assert!(reason.contains("`broker.shards`"), "{reason}");
         }
     }
