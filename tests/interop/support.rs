@@ -192,6 +192,13 @@ pub(crate) async fn tap(channel: &Channel, group: &str, event: &str) -> Consumer
     channel.basic_consume(queue.as_str().into(), "".into(), options, FieldTable::default()).await.unwrap()
 }
 
+/// The bodies of a stream's entries.
+pub(crate) async fn stream(redis: &Redis, key: &str) -> Vec<String> {
+    let entries: Vec<(String, Vec<String>)> = redis.command(&["XRANGE", key, "-", "+"]).await;
+    let body = |(_, fields): (String, Vec<String>)| fields.into_iter().nth(1).expect("a field with its value");
+    entries.into_iter().map(body).collect()
+}
+
 /// Numbers as JavaScript has them.
 pub(crate) fn floats(value: Value) -> Value {
     match value {

@@ -117,6 +117,23 @@ impl Script {
         command
     }
 
+    /// A program of JavaScript, a module, with the packages of the other scripts.
+    #[must_use]
+    pub fn javascript(code: &str) -> Command {
+        let mut command = Self::node_command();
+        // Modules look for packages in the working directory, whatever NODE_PATH says.
+        command.args(["--input-type=module", "--eval", code]).current_dir(node_folder());
+        command
+    }
+
+    /// A program of Python, with the packages of the other scripts.
+    #[must_use]
+    pub fn python_program(code: &str) -> Command {
+        let mut command = Self::python_command();
+        command.args(["-c", code]);
+        command
+    }
+
     /// Lets it take these events, and waits until it does.
     pub async fn subscribe(&mut self, events: &[&str]) {
         self.order("subscribe", json!({"events": events})).await;
@@ -183,7 +200,7 @@ impl Script {
 
     fn node_command() -> Command {
         let mut command = Command::new("node");
-        command.env("NODE_PATH", install::node("interop-node", &folder().join("js")).join("node_modules"));
+        command.env("NODE_PATH", node_folder().join("node_modules"));
         command
     }
 
@@ -228,6 +245,11 @@ fn read(stdout: ChildStdout) -> (mpsc::UnboundedReceiver<Value>, mpsc::Unbounded
         }
     });
     (answers, received)
+}
+
+/// Where the packages of JavaScript are.
+fn node_folder() -> PathBuf {
+    install::node("interop-node", &folder().join("js"))
 }
 
 fn folder() -> PathBuf {

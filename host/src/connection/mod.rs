@@ -1,4 +1,4 @@
-//! Connections to servers that several parts of the gateway have in common: where Redis is, and how to reach it.
+//! Connections to servers that several parts of the gateway have in common: where Redis is, how to reach it, and TLS.
 
 mod backoff;
 mod redis;
@@ -8,3 +8,4 @@ mod tls;
 pub use self::backoff::Backoff;
 pub use self::redis::{Connection, RedisAddress, to_mend};
 pub use self::socket::Socket;
+pub use self::tls::server_tls;

@@ -52,6 +52,15 @@ pub(super) fn client_config(ca_file: Option<&CaFile>) -> anyhow::Result<Arc<Clie
     Ok(Arc::new(config))
 }
 
+/// TLS settings that believe the certificates of the CA file at that path, or without one those that the connections to Discord
+/// believe.
+///
+/// # Errors
+/// If the file cannot be used, or the cryptography library refuses its own protocol versions.
+pub fn server_tls(ca_file: Option<&Path>) -> anyhow::Result<Arc<ClientConfig>> {
+    client_config(ca_file.map(CaFile::read).transpose()?.as_ref())
+}
+
 /// For libraries that make TLS settings of their own: they take the process's provider of cryptography.
 pub(super) fn install_provider() {
     if CryptoProvider::get_default().is_none() {

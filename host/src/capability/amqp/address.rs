@@ -67,6 +67,11 @@ impl Address {
         self.uri.clone()
     }
 
+    /// Whether the connection is to be encrypted.
+    pub(super) fn is_secure(&self) -> bool {
+        matches!(self.uri.scheme, AMQPScheme::AMQPS)
+    }
+
     pub(super) fn virtual_host(&self) -> &str {
         &self.uri.vhost
     }

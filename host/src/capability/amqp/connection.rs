@@ -1,12 +1,15 @@
 //! The one connection to the server: made, watched, and made again when it is lost.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{FutureExt as _, StreamExt as _};
-use lapin::tcp::OwnedTLSConfig;
+use lapin::tcp::{AsyncTcpStream, RustlsConnector};
 use lapin::types::{LongString, ShortString};
+use lapin::uri::{AMQPAuthority, AMQPUri};
 use lapin::{Channel, ConnectionProperties, Event};
+use rustls::ClientConfig;
 use tokio::sync::{Notify, oneshot, watch};
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
@@ -37,7 +40,8 @@ pub(super) struct Links {
 #[derive(Debug)]
 pub(super) struct Manager {
     pub(super) address: Address,
-    pub(super) tls: OwnedTLSConfig,
+    /// For an address that asks for it.
+    pub(super) tls: Option<Arc<ClientConfig>>,
     pub(super) metrics: BrokerMetrics,
     pub(super) health: BrokerHealth,
     current: watch::Sender<Option<Arc<Link>>>,
@@ -82,7 +86,7 @@ impl Links {
 impl Manager {
     pub(super) fn new(
         address: Address,
-        tls: OwnedTLSConfig,
+        tls: Option<Arc<ClientConfig>>,
         metrics: BrokerMetrics,
         health: BrokerHealth,
         ending: CancellationToken,
@@ -139,14 +143,8 @@ impl Manager {
     }
 
     async fn establish(&self, topology: &Topology) -> Result<Arc<Link>, Failure> {
-        let connecting = async {
-            let runtime = lapin::runtime::default_runtime()?;
-            let properties = ConnectionProperties::default().with_connection_name(LongString::from(NAME));
-            lapin::Connection::connect_uri_with_config(self.address.expose(), properties, self.tls.clone(), runtime)
-                .await
-        };
         let patience = self.address.patience;
-        let connection = timeout(patience, connecting)
+        let connection = timeout(patience, self.connect())
             .await
             .map_err(|_| Failure::Passing(format!("no answer within {} ms", patience.as_millis())))?
             .map_err(|error| Failure::connecting(&error, &self.address))?;
@@ -154,6 +152,23 @@ impl Manager {
         let declared = timeout(DECLARING, declaring).await;
         declared.map_err(|_| Failure::Passing("the server did not answer to declarations".to_owned()))??;
         Ok(Arc::new(Link { connection, lost: CancellationToken::new() }))
+    }
+
+    /// The library would want certificates of the system even where those of a file are given.
+    async fn connect(&self) -> lapin::Result<lapin::Connection> {
+        let tls = self.tls.as_ref().map(|tls| RustlsConnector::from(Arc::clone(tls)));
+        let open = async move |uri: AMQPUri, runtime| {
+            let AMQPAuthority { host, port, .. } = uri.authority;
+            let places: Vec<SocketAddr> = tokio::net::lookup_host((host.as_str(), port)).await?.collect();
+            let stream = AsyncTcpStream::connect(&runtime, places).await?;
+            match &tls {
+                Some(tls) => Ok(stream.into_rustls(tls, &host).await?),
+                None => Ok(stream),
+            }
+        };
+        let runtime = lapin::runtime::default_runtime()?;
+        let properties = ConnectionProperties::default().with_connection_name(LongString::from(NAME));
+        lapin::Connection::connector(self.address.expose(), runtime, open, properties).await
     }
 
     /// Hands out the connection until it is lost or to be ended.

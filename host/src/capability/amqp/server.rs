@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, bail};
 use gateway_protocol::ShardId;
-use lapin::tcp::OwnedTLSConfig;
+use rustls::ClientConfig;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::timeout;
@@ -21,6 +21,7 @@ use super::topology::Topology;
 use super::undeliverable::Undeliverable;
 use crate::capability::Incoming;
 use crate::config::CommandPolicy;
+use crate::connection::server_tls;
 use crate::delivery::DeadLetters;
 use crate::telemetry::{BrokerHealth, BrokerMetrics};
 
@@ -168,13 +169,11 @@ impl fmt::Debug for Server {
     }
 }
 
-fn endpoint(config: &crate::config::Amqp) -> anyhow::Result<(Address, OwnedTLSConfig)> {
+fn endpoint(config: &crate::config::Amqp) -> anyhow::Result<(Address, Option<Arc<ClientConfig>>)> {
     let address = Address::parse(config.url.expose()).map_err(|error| anyhow!("amqp.url cannot be used: {error}"))?;
-    let read = |path: &std::path::PathBuf| {
-        std::fs::read_to_string(path).with_context(|| format!("amqp.ca_file: cannot read {}", path.display()))
-    };
-    let cert_chain = config.ca_file.as_ref().map(read).transpose()?;
-    Ok((address, OwnedTLSConfig { identity: None, cert_chain }))
+    let tls = || server_tls(config.ca_file.as_deref()).context("the AMQP server cannot be reached by TLS");
+    let tls = address.is_secure().then(tls).transpose()?;
+    Ok((address, tls))
 }
 
 const PATIENCE: Duration = Duration::from_secs(5);

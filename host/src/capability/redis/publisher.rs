@@ -14,7 +14,7 @@ use super::outbox::Outbox;
 use super::status::Report;
 use super::window::{Awaited, HasCommands, Window};
 use crate::capability::Job;
-use crate::connection::{Backoff, RedisAddress, Socket};
+use crate::connection::{Backoff, RedisAddress, Socket, to_mend};
 use crate::delivery::{DeadLetter, DeadLetters};
 use crate::telemetry::BrokerMetrics;
 
@@ -90,7 +90,7 @@ impl<T: Send + 'static> Pipe<T> {
         loop {
             let end = match self.parts.address.dial().await {
                 Ok(socket) => self.serve(socket).await,
-                Err(error) => End::Lost(io::Error::other(error)),
+                Err(error) => End::Lost(io::Error::other(to_mend(&error).unwrap_or_else(|| error.to_string()))),
             };
             match end {
                 End::Done => return,

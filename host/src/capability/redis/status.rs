@@ -1,6 +1,6 @@
 //! How things stand with the server, over all connections to it: for log, health and metrics.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::telemetry::{BrokerHealth, BrokerMetrics, BrokerState};
@@ -29,12 +29,15 @@ struct Inner {
 #[derive(Debug, Default)]
 struct Table {
     next: usize,
-    states: BTreeMap<usize, State>,
+    /// How each connection is, and why.
+    states: BTreeMap<usize, (State, String)>,
     told: Option<State>,
+    /// What was told since all was fine.
+    reasons: BTreeSet<String>,
 }
 
 /// How one connection is; of several, the worst counts.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum State {
     Fine,
     /// The server answers, but takes nothing.
@@ -78,8 +81,8 @@ impl Report {
     fn set(&self, state: State, reason: &str) {
         let inner = &*self.inner;
         let mut table = inner.table.lock().unwrap_or_else(PoisonError::into_inner);
-        table.states.insert(self.number, state);
-        inner.tell(&mut table, reason);
+        table.states.insert(self.number, (state, reason.to_owned()));
+        inner.tell(&mut table);
     }
 }
 
@@ -89,25 +92,38 @@ impl Drop for Report {
         let mut table = self.inner.table.lock().unwrap_or_else(PoisonError::into_inner);
         table.states.remove(&self.number);
         if !table.states.is_empty() {
-            self.inner.tell(&mut table, "");
+            self.inner.tell(&mut table);
         }
     }
 }
 
 impl Inner {
-    /// Once for each change.
-    fn tell(&self, table: &mut Table, reason: &str) {
-        let Some(worst) = table.states.values().max().cloned() else { return };
-        let before = table.told.replace(worst.clone());
-        if before.as_ref() == Some(&worst) {
-            return;
-        }
+    /// Each reason once until all is fine again: who was away may now refuse the password.
+    fn tell(&self, table: &mut Table) {
+        let Some(worst) = table.states.values().map(|(state, _)| *state).max() else { return };
+        let before = table.told.replace(worst);
         let server = &self.server;
-        match &worst {
-            State::Fine if before.is_none() => tracing::info!("connected to Redis at {server}"),
-            State::Fine => tracing::info!("Redis at {server} is there and takes everything again"),
-            State::Blocked => tracing::error!("Redis at {server} takes nothing for now, everything waits: {reason}"),
-            State::Away => tracing::warn!("Redis at {server} is away, everything waits and is tried again: {reason}"),
+        if worst == State::Fine {
+            table.reasons.clear();
+            match before {
+                None => tracing::info!("connected to Redis at {server}"),
+                Some(State::Fine) => {}
+                Some(_) => tracing::info!("Redis at {server} is there and takes everything again"),
+            }
+        }
+        for (state, reason) in table.states.values().filter(|(state, _)| *state != State::Fine) {
+            if table.reasons.len() >= REASONS || !table.reasons.insert(reason.clone()) {
+                continue;
+            }
+            match state {
+                State::Away => {
+                    tracing::warn!("Redis at {server} is away, everything waits and is tried again: {reason}");
+                }
+                _ => tracing::error!("Redis at {server} takes nothing for now, everything waits: {reason}"),
+            }
+        }
+        if before == Some(worst) {
+            return;
         }
         self.metrics.connected(worst != State::Away);
         self.metrics.blocked(worst == State::Blocked);
@@ -118,3 +134,6 @@ impl Inner {
         });
     }
 }
+
+/// Reasons that are told at most.
+const REASONS: usize = 16;
