@@ -1,18 +1,22 @@
 //! Bytes on their way to a socket.
 
+use std::collections::VecDeque;
 use std::io::IoSlice;
 
 use bytes::Bytes;
 
-/// Bytes that wait to be written: text of its own, and payloads in between that are held and not copied.
+/// Bytes that wait to be written: text of its own, and payloads in between that are held and not copied. What is written is let
+/// go at once: it may never become empty while more comes than the server takes.
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
     text: Vec<u8>,
-    /// Payloads, and where in `text` each one stands.
-    payloads: Vec<(usize, Bytes)>,
-    /// What is written: so much of the text, so many payloads, so much of the next payload.
+    /// How much text was let go before the first byte of `text`.
+    gone: usize,
+    /// So much of `text` is written.
     text_written: usize,
-    payloads_written: usize,
+    /// Payloads that are not written whole, and where each one stands, counted from the first text that there was.
+    payloads: VecDeque<(usize, Bytes)>,
+    /// So much of the first payload is written.
     part_written: usize,
 }
 
@@ -20,6 +24,8 @@ pub(super) struct Outbox {
 const SMALL: usize = 512;
 /// Slices in one system call; Linux takes 1024.
 const SLICES: usize = 1024;
+/// Bytes of written text that are worth the move of the rest.
+const WRITTEN: usize = 256 << 10;
 
 impl Outbox {
     /// The text, to be added to.
@@ -32,48 +38,51 @@ impl Outbox {
         if payload.len() <= SMALL {
             self.text.extend_from_slice(payload);
         } else {
-            self.payloads.push((self.text.len(), payload.clone()));
+            self.payloads.push_back((self.gone + self.text.len(), payload.clone()));
         }
     }
 
     /// Whether everything is written.
     pub(super) fn is_empty(&self) -> bool {
-        self.text_written == self.text.len() && self.payloads_written == self.payloads.len()
+        self.text_written == self.text.len() && self.payloads.is_empty()
     }
 
     /// What is to be written next. Empty only if everything is written.
     pub(super) fn slices(&self) -> Vec<IoSlice<'_>> {
-        let waiting = self.payloads.get(self.payloads_written..).unwrap_or_default();
-        let mut slices = Vec::with_capacity((2 * waiting.len() + 1).min(SLICES));
+        let mut slices = Vec::with_capacity((2 * self.payloads.len() + 1).min(SLICES));
         let (mut text_from, mut payload_from) = (self.text_written, self.part_written);
-        for (at, payload) in waiting.iter().take(SLICES / 2 - 1) {
-            slices.push(IoSlice::new(self.text.get(text_from..*at).unwrap_or_default()));
+        for (at, payload) in self.payloads.iter().take(SLICES / 2 - 1) {
+            let at = at - self.gone;
+            slices.push(IoSlice::new(self.text.get(text_from..at).unwrap_or_default()));
             slices.push(IoSlice::new(payload.get(payload_from..).unwrap_or_default()));
-            (text_from, payload_from) = (*at, 0);
+            (text_from, payload_from) = (at, 0);
         }
-        let end = waiting.get(SLICES / 2 - 1).map_or(self.text.len(), |(at, _)| *at);
+        let end = self.payloads.get(SLICES / 2 - 1).map_or(self.text.len(), |(at, _)| at - self.gone);
         slices.push(IoSlice::new(self.text.get(text_from..end).unwrap_or_default()));
         slices
     }
 
     /// Notes that so many bytes are written.
     pub(super) fn advance(&mut self, mut count: usize) {
-        while let Some((at, payload)) = self.payloads.get(self.payloads_written) {
-            let text = count.min(at - self.text_written);
+        while let Some((at, payload)) = self.payloads.front() {
+            let text = count.min(at - self.gone - self.text_written);
             self.text_written += text;
             count -= text;
             let part = count.min(payload.len() - self.part_written);
             self.part_written += part;
             count -= part;
             if self.part_written < payload.len() {
-                return;
+                break;
             }
-            self.payloads_written += 1;
+            self.payloads.pop_front();
             self.part_written = 0;
         }
         self.text_written += count;
         if self.is_empty() {
             self.clear();
+        } else if self.text_written >= WRITTEN.max(self.text.len() / 2) {
+            self.text.drain(..self.text_written);
+            self.gone += std::mem::take(&mut self.text_written);
         }
     }
 
@@ -81,7 +90,7 @@ impl Outbox {
     pub(super) fn clear(&mut self) {
         self.text.clear();
         self.payloads.clear();
-        (self.text_written, self.payloads_written, self.part_written) = (0, 0, 0);
+        (self.gone, self.text_written, self.part_written) = (0, 0, 0);
     }
 
     /// All of it in one piece.
@@ -131,5 +140,34 @@ mod tests {
             assert!(written == expected, "step {step}");
             assert!(outbox.text.is_empty(), "the room is free again");
         }
+    }
+
+    #[test]
+    fn what_is_written_is_let_go_although_more_comes_all_the_time() {
+        let mut outbox = Outbox::default();
+        let mut written = Vec::new();
+        let payload = Bytes::from(vec![b'p'; SMALL + 1]);
+        let mut pushed = 0;
+        for number in 0..20_000 {
+            outbox.text().extend_from_slice(format!("{number:0>90}").as_bytes());
+            outbox.push(&payload);
+            pushed += 90 + payload.len();
+            // Always a little less than there is.
+            let next: Vec<u8> = outbox
+                .slices()
+                .iter()
+                .flat_map(|slice| slice.iter().copied())
+                .take(pushed - written.len() - 1)
+                .collect();
+            outbox.advance(next.len());
+            written.extend(next);
+            assert!(!outbox.is_empty());
+            assert!(outbox.payloads.len() <= 1, "{number}");
+            assert!(outbox.text.len() <= 2 * WRITTEN, "{number}");
+        }
+        written.extend(outbox.into_bytes());
+        let expected: Vec<u8> =
+            (0..20_000).flat_map(|number| [format!("{number:0>90}").as_bytes(), &payload].concat()).collect();
+        assert!(written == expected);
     }
 }
