@@ -16,7 +16,7 @@ const CHUNK: usize = 1 << 20;
 pub(crate) struct Usage {
     /// Processor time.
     pub(crate) cpu_seconds: f64,
-    /// From the first byte to the last.
+    /// From the first event to the last.
     pub(crate) wall: Duration,
     /// The largest resident memory, in bytes.
     pub(crate) peak_memory: u64,
@@ -56,12 +56,22 @@ impl Measured {
         }
         let wall = started.map(|started| started.elapsed()).unwrap_or_default();
         self.child.stdout = Some(output);
+        self.usage(wall)
+    }
+
+    /// What it used up to now, in a time that was measured elsewhere.
+    pub(crate) fn usage(&self, wall: Duration) -> anyhow::Result<Usage> {
         Ok(Usage { cpu_seconds: cpu_seconds(self.id())?, wall, peak_memory: memory(self.id(), "VmHWM:")? })
     }
 
     /// Its resident memory now, in bytes.
     pub(crate) fn resident_memory(&self) -> anyhow::Result<u64> {
         memory(self.id(), "VmRSS:")
+    }
+
+    /// Whether it has not ended.
+    pub(crate) fn is_running(&mut self) -> anyhow::Result<bool> {
+        Ok(self.child.try_wait()?.is_none())
     }
 
     /// Tells it to end, and waits until it has.

@@ -30,7 +30,7 @@ async fn memory(binary: &Path, shards: u32) -> anyhow::Result<u64> {
     };
     let simulator = Simulator::start(options).await?;
     let home = TempDir::new()?;
-    let mut process = Measured::start(gateway(binary, None, &simulator.api_host(), home.path())?)?;
+    let mut process = Measured::start(gateway(binary, "", &simulator.api_host(), home.path())?)?;
     // READY and one guild for each, then heartbeats alone.
     tokio::task::block_in_place(|| process.read_lines(2 * u64::from(shards)))?;
     let control = simulator.control();

@@ -1,44 +1,59 @@
 //! What is printed.
 
 use crate::child::Usage;
-use crate::subject::Subject;
+use crate::subject::Target;
 
 /// The best run of one subject.
 #[derive(Debug, Clone)]
-pub(crate) struct Row {
-    /// What it used.
-    pub(crate) usage: Usage,
-    /// For how many events.
-    pub(crate) events: u64,
+pub(crate) struct Best {
+    subject: String,
+    usage: Option<Usage>,
 }
 
-/// The heads of the columns.
-pub(crate) fn heading() {
+impl Best {
+    pub(crate) fn new(subject: String) -> Self {
+        Self { subject, usage: None }
+    }
+
+    /// Keeps this run if it is better: noise only adds processor time.
+    pub(crate) fn add(&mut self, usage: Usage) {
+        if self.usage.is_none_or(|best| usage.cpu_seconds < best.cpu_seconds) {
+            self.usage = Some(usage);
+        }
+    }
+}
+
+/// The heads of the columns, where so many subjects are what the others are compared with.
+pub(crate) fn heading(references: usize) {
     println!(
-        "{:>6}  {:<28}{:>12}{:>10}{:>19}{:>13}{:>10}",
-        "shards", "", "events/s", "MB/s", "CPU s per million", "ratios", "peak MiB"
+        "{:>6}  {:<28}{:>12}{:>10}{:>19}{:>width$}{:>10}",
+        "shards",
+        "",
+        "events/s",
+        "MB/s",
+        "CPU s per million",
+        if references == 1 { "ratio" } else { "ratios" },
+        "peak MiB",
+        width = 7 * references,
     );
 }
 
-/// One line for each subject; the first two are what the others are compared with.
-pub(crate) fn table(shards: u32, payload_bytes: u64, subjects: &[Subject], rows: &[Option<Row>]) {
-    let floor = |index: usize| rows.get(index).and_then(Option::as_ref).map_or(f64::NAN, cpu_per_million);
-    for (subject, row) in subjects.iter().zip(rows) {
-        let Some(row) = row else { continue };
-        let seconds = row.usage.wall.as_secs_f64();
+/// One line for each subject; the first `references` are what the others are compared with.
+pub(crate) fn table(target: &Target, subjects: &[Best], references: usize) {
+    let cpu = |usage: Usage| usage.cpu_seconds / target.events as f64 * 1e6;
+    let compared: Vec<f64> = subjects.iter().take(references).map(|best| best.usage.map_or(f64::NAN, cpu)).collect();
+    for Best { subject, usage } in subjects {
+        let Some(usage) = *usage else { continue };
+        let seconds = usage.wall.as_secs_f64();
+        let ratios: String = compared.iter().map(|reference| format!("{:>7.2}", cpu(usage) / reference)).collect();
         println!(
-            "{shards:>6}  {subject:<28}{:>12.0}{:>10.0}{:>19.2}{:>7.2}{:>6.2}{:>10.1}",
-            row.events as f64 / seconds,
-            payload_bytes as f64 / seconds / 1e6,
-            cpu_per_million(row),
-            cpu_per_million(row) / floor(0),
-            cpu_per_million(row) / floor(1),
-            row.usage.peak_memory as f64 / f64::from(1 << 20),
+            "{:>6}  {subject:<28}{:>12.0}{:>10.0}{:>19.2}{ratios}{:>10.1}",
+            target.shards,
+            target.events as f64 / seconds,
+            target.payload_bytes as f64 / seconds / 1e6,
+            cpu(usage),
+            usage.peak_memory as f64 / f64::from(1 << 20),
         );
     }
     println!();
-}
-
-fn cpu_per_million(row: &Row) -> f64 {
-    row.usage.cpu_seconds / row.events as f64 * 1e6
 }

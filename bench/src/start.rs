@@ -26,7 +26,7 @@ pub(crate) fn milliseconds(binary: &Path) -> anyhow::Result<f64> {
 fn start(binary: &Path) -> anyhow::Result<f64> {
     let discord = TcpListener::bind("127.0.0.1:0")?;
     let home = TempDir::new()?;
-    let command = gateway(binary, None, &discord.local_addr()?.to_string(), home.path())?;
+    let command = gateway(binary, "", &discord.local_addr()?.to_string(), home.path())?;
     let started = Instant::now();
     let process = Measured::start(command)?;
     let (connection, _) = discord.accept()?;

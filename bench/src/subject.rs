@@ -76,19 +76,18 @@ impl Subject {
                 command.args(["floor", buffering, &format!("ws://{}", target.host), &target.shards.to_string()]);
                 Ok(command)
             }
-            Self::Gateway { binary, filter } => gateway(binary, filter.as_deref(), &target.host, home),
+            Self::Gateway { binary, filter } => {
+                let component =
+                    |filter: &PathBuf| format!("[[filters]]\ncomponent = {:?}\n", filter.display().to_string());
+                gateway(binary, &filter.as_ref().map(component).unwrap_or_default(), &target.host, home)
+            }
         }
     }
 }
 
-/// A gateway that publishes everything, with its state in `home`.
-pub(crate) fn gateway(binary: &Path, filter: Option<&Path>, host: &str, home: &Path) -> anyhow::Result<Command> {
-    if let Some(filter) = filter {
-        std::fs::write(
-            home.join("gateway.toml"),
-            format!("[[filters]]\ncomponent = {:?}\n", filter.display().to_string()),
-        )?;
-    }
+/// A gateway that publishes everything, with this configuration beside it and its state in `home`.
+pub(crate) fn gateway(binary: &Path, configuration: &str, host: &str, home: &Path) -> anyhow::Result<Command> {
+    std::fs::write(home.join("gateway.toml"), configuration)?;
     let mut command = Command::new(binary);
     command
         .current_dir(home)

@@ -6,7 +6,13 @@ mod prepare;
 
 use hyper::{Request, StatusCode, body::Incoming, header::HOST};
 use serde_json::json;
-use std::{fmt, io, net::SocketAddr, sync::Arc};
+use std::{
+    fmt, io,
+    net::SocketAddr,
+    num::NonZeroU32,
+    sync::{Arc, PoisonError},
+    time::{Duration, Instant},
+};
 use tokio::{
     net::{TcpListener, TcpStream},
     select,
@@ -37,6 +43,11 @@ pub struct FloodOptions {
     pub seed: u64,
     /// Name of the last dispatch of each shard. Its `d` is `{}`.
     pub marker: String,
+    /// What Hello asks for. A client that counts on acknowledgements needs a longer interval than the flood takes.
+    pub heartbeat_interval: Duration,
+    /// Dispatches of each shard in a second, in steps of a millisecond; `None` for as many as sockets take. If given, the `d`
+    /// of each of them ends with its number, the first being 0: `,"flood_number":0}`. See [`Flood::written`].
+    pub pace: Option<NonZeroU32>,
 }
 
 impl Default for FloodOptions {
@@ -48,6 +59,8 @@ impl Default for FloodOptions {
             zstd_framing: ZstdFraming::Continuing,
             seed: 0,
             marker: "FLOOD_END".to_owned(),
+            heartbeat_interval: Duration::from_millis(41_250),
+            pace: None,
         }
     }
 }
@@ -111,6 +124,16 @@ impl Flood {
     /// What these dispatches take on the sockets in bytes, WebSocket frames included.
     pub fn wire_bytes(&self) -> u64 {
         self.prepared.wire_bytes * u64::from(self.shards)
+    }
+
+    /// The names of all dispatches, READY and the marker among them.
+    pub fn event_names(&self) -> impl Iterator<Item = &str> {
+        self.prepared.names.iter().map(String::as_str)
+    }
+
+    /// When each paced dispatch was written, by its number. With several connections it is that of the last one that began.
+    pub fn written(&self) -> Vec<Instant> {
+        self.prepared.written.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Closes every connection and waits until all tasks have ended.

@@ -63,6 +63,9 @@ fn test(workspace: &Path, arguments: &[String]) -> Result<()> {
 
 fn bench(workspace: &Path, arguments: &[String]) -> Result<()> {
     let toolchain = setup::set_up(workspace)?;
+    if arguments.first().is_some_and(|argument| argument == "brokers") {
+        setup::companions::install();
+    }
     let guests =
         guest_build::build(&toolchain, &workspace.join("tests/guests"), &workspace.join("target/test-guests"))?;
     let filter =
@@ -122,8 +125,10 @@ Usage: cargo xtask <command>
   test [arguments]   run all tests
   lint               check formatting, features, clippy and rustdoc; warnings are errors
   bench [events]     measure what an event costs, in a release build
+  bench brokers [events | --soak events]
+                     the same for events into real Redis and RabbitMQ servers, or their memory
   components         build the bundled components and the examples, and show their sizes and imports
   windows [--test]   build gateway.exe; with --test quickly, to try it under wine
   setup              install what building the components needs (the others do it too)
 
-Arguments of `demo` go to `gateway demo`, those of `test` and\n`windows --test` to `cargo test`.";
+Arguments of `demo` go to `gateway demo`, those of `test` and `windows --test` to `cargo test`.";

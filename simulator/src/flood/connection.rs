@@ -2,7 +2,12 @@
 
 use futures_util::StreamExt;
 use serde_json::Value;
-use std::io;
+use std::{
+    io,
+    num::NonZeroU32,
+    sync::PoisonError,
+    time::{Duration, Instant},
+};
 use tokio::{
     io::{AsyncWriteExt, WriteHalf},
     select,
@@ -68,10 +73,15 @@ async fn flood(prepared: &Prepared, asked: &Asked, stream: &mut WriteHalf<Stream
             return std::future::pending().await;
         }
     }
-    for piece in &prepared.events_and_marker {
-        stream.write_all(piece).await?;
+    match prepared.pace {
+        Some(pace) => write_paced(prepared, pace, stream).await?,
+        None => {
+            for piece in &prepared.events_and_marker {
+                stream.write_all(piece).await?;
+            }
+            stream.flush().await?;
+        }
     }
-    stream.flush().await?;
     let mut heartbeats = asked.heartbeats.subscribe();
     for (index, acknowledgement) in prepared.acknowledgements.iter().enumerate() {
         let is_asked_for = |count: &usize| *count > index;
@@ -80,4 +90,20 @@ async fn flood(prepared: &Prepared, asked: &Asked, stream: &mut WriteHalf<Stream
         stream.flush().await?;
     }
     std::future::pending().await
+}
+
+/// READY at once, then each event when it is due, and the marker behind the last one.
+async fn write_paced(prepared: &Prepared, pace: NonZeroU32, stream: &mut WriteHalf<Stream>) -> io::Result<()> {
+    let begin = Instant::now();
+    let written = || prepared.written.lock().unwrap_or_else(PoisonError::into_inner);
+    written().clear();
+    for (index, piece) in (0..).zip(&prepared.events_and_marker) {
+        tokio::time::sleep_until((begin + Duration::from_secs(index) / pace.get()).into()).await;
+        if (1..=prepared.events).contains(&index) {
+            written().push(Instant::now());
+        }
+        stream.write_all(piece).await?;
+        stream.flush().await?;
+    }
+    Ok(())
 }

@@ -1,7 +1,7 @@
 //! Everything that a flood writes, made once and shared by its connections.
 
 use bytes::Bytes;
-use std::io;
+use std::{collections::BTreeSet, io, num::NonZeroU32, sync::Mutex, time::Instant};
 use tokio_tungstenite::tungstenite::protocol::frame::Frame;
 
 use super::FloodOptions;
@@ -16,8 +16,13 @@ use crate::{
 pub(super) struct Prepared {
     /// Hello, framed.
     pub(super) hello: Bytes,
-    /// READY, the events and the marker, framed, in large pieces.
+    /// READY, the events and the marker, framed: in large pieces, or if they are paced each by itself.
     pub(super) events_and_marker: Vec<Bytes>,
+    pub(super) pace: Option<NonZeroU32>,
+    /// When paced events were written on the last connection.
+    pub(super) written: Mutex<Vec<Instant>>,
+    /// Of all dispatches.
+    pub(super) names: BTreeSet<String>,
     /// Acknowledgements of heartbeats, each framed, to be used in this order behind the events.
     pub(super) acknowledgements: Vec<Bytes>,
     /// Op 9, framed, to be sent right behind Hello.
@@ -33,10 +38,12 @@ impl Prepared {
         let guilds = world.guilds_of(0, 1);
         let identity = Identity { shard: 0, count: 1, sharded: false, intents: 0, large_threshold: 50 };
         let mut framer = Framer::new(options)?;
-        let hello = control_payload(10, r#"{"heartbeat_interval":41250,"_trace":[]}"#);
+        let interval = options.heartbeat_interval.as_millis();
+        let hello = control_payload(10, format_args!(r#"{{"heartbeat_interval":{interval},"_trace":[]}}"#));
         let hello_bytes = framer.frame(&hello)?.into();
 
-        let mut pieces = Pieces::default();
+        let mut pieces = Pieces::of(if options.pace.is_some() { 1 } else { PIECE });
+        let mut names = BTreeSet::from(["READY", "GUILD_CREATE", &options.marker].map(str::to_owned));
         let ready = world.ready(SESSION, &identity, &guilds, Some(url));
         pieces.push(framer.frame(&dispatch("READY", 1, &ready.to_string()))?);
         let mut source = world.source(0);
@@ -44,12 +51,19 @@ impl Prepared {
         let mut returning = guilds.iter().cycle().map(|guild| world.guild_create(*guild, true, 50).to_string());
         let (mut payload_bytes, mut wire_bytes) = (0, 0);
         for sequence in 2..options.events_per_shard.saturating_add(2) {
-            let payload = if sequence.is_multiple_of(GUILD_EVERY) {
-                dispatch("GUILD_CREATE", sequence, &returning.next().unwrap_or_default())
+            let (name, mut data) = if sequence.is_multiple_of(GUILD_EVERY) {
+                ("GUILD_CREATE", returning.next().unwrap_or_default())
             } else {
                 let event = world.next_event(&mut source, &guilds, 0);
-                dispatch(event.name, sequence, &event.data.to_string())
+                (event.name, event.data.to_string())
             };
+            if options.pace.is_some() {
+                number(&mut data, sequence - 2);
+            }
+            if !names.contains(name) {
+                names.insert(name.to_owned());
+            }
+            let payload = dispatch(name, sequence, &data);
             let framed = framer.frame(&payload)?;
             payload_bytes += payload.len() as u64;
             wire_bytes += framed.len() as u64;
@@ -65,6 +79,9 @@ impl Prepared {
         Ok(Self {
             hello: hello_bytes,
             events_and_marker: pieces.finish(),
+            pace: options.pace,
+            written: Mutex::default(),
+            names,
             acknowledgements,
             invalid_session: refusing.frame(&control_payload(9, false))?.into(),
             events: options.events_per_shard,
@@ -76,6 +93,13 @@ impl Prepared {
 
 fn dispatch(name: &str, sequence: u64, data: &str) -> Vec<u8> {
     format!(r#"{{"t":"{name}","s":{sequence},"op":0,"d":{data}}}"#).into_bytes()
+}
+
+/// Adds a number to an object that is not empty.
+fn number(data: &mut String, number: u64) {
+    if data.pop() == Some('}') {
+        *data += &format!(r#","flood_number":{number}}}"#);
+    }
 }
 
 /// Compresses and frames.
@@ -99,29 +123,36 @@ impl Framer {
     }
 }
 
-/// Frames in pieces that are worth a write.
-#[derive(Default)]
+/// Frames in pieces of at least some size.
 struct Pieces {
+    size: usize,
     full: Vec<Bytes>,
     open: Vec<u8>,
 }
 
 impl Pieces {
+    fn of(size: usize) -> Self {
+        Self { size, full: Vec::new(), open: Vec::new() }
+    }
+
     fn push(&mut self, framed: Vec<u8>) {
         self.open.extend_from_slice(&framed);
-        if self.open.len() >= PIECE {
+        if self.open.len() >= self.size {
             self.full.push(std::mem::take(&mut self.open).into());
         }
     }
 
     fn finish(mut self) -> Vec<Bytes> {
-        self.full.push(self.open.into());
+        if !self.open.is_empty() {
+            self.full.push(self.open.into());
+        }
         self.full
     }
 }
 
 /// Guilds that become available again make up for some of a real shard's bytes.
 const GUILD_EVERY: u64 = 64;
+/// What is worth a write.
 const PIECE: usize = 256 * 1024;
 const LARGEST_HEADER: usize = 10;
 /// As many heartbeats as an hour has.

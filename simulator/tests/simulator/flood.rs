@@ -1,5 +1,9 @@
 use gateway_simulator::{Compression, Flood, FloodOptions, ZstdFraming};
 use serde_json::{Value, json};
+use std::{
+    num::NonZeroU32,
+    time::{Duration, Instant},
+};
 
 use crate::client::{Client, QUERY, get, identify};
 
@@ -70,4 +74,33 @@ async fn a_flood_tells_its_shards_and_refuses_to_resume() {
     client.send(json!({"op": 6, "d": {"token": "x", "session_id": "y", "seq": 5}})).await;
     let answer = client.next().await;
     assert_eq!((&answer["op"], &answer["d"]), (&json!(9), &json!(false)));
+}
+
+#[tokio::test]
+async fn a_paced_flood_numbers_its_events_and_notes_when_it_writes_them() {
+    let options = FloodOptions {
+        events_per_shard: 100,
+        compression: Compression::None,
+        pace: NonZeroU32::new(1000),
+        ..FloodOptions::default()
+    };
+    let flood = Flood::start(options).await.unwrap();
+    let mut client = Client::connect_to(&format!("ws://{}", flood.address()), QUERY).await;
+    client.hello().await;
+    let begin = Instant::now();
+    client.send(identify(0, 1, 0)).await;
+    let mut names = vec![client.next().await["t"].clone()];
+    for number in 0..100 {
+        let event = client.next().await;
+        assert_eq!(event["d"]["flood_number"], number);
+        names.push(event["t"].clone());
+    }
+    names.push(client.next().await["t"].clone());
+    let written = flood.written();
+    assert_eq!(written.len(), 100);
+    assert!(written.is_sorted());
+    // The last one is due a hundred milliseconds behind READY.
+    assert!(written[99].duration_since(begin) >= Duration::from_millis(100), "{written:?}");
+    let known: Vec<&str> = flood.event_names().collect();
+    assert!(names.iter().all(|name| known.contains(&name.as_str().unwrap())), "{names:?} beside {known:?}");
 }
