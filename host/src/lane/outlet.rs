@@ -1,6 +1,6 @@
 //! The end of a lane: its adapter instance, and the capabilities that take what it hands over.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use tokio::sync::mpsc;
 
@@ -9,10 +9,8 @@ use crate::capability::{self, Claim, Declared, Gone, Outcome, Room};
 use crate::component::adapter::{Adapter, AdapterInstance};
 use crate::component::call::Call;
 use crate::component::{CallError, Command, Message};
+use crate::connection::Backoff;
 use crate::telemetry::ComponentMetrics;
-
-/// The first pause after a failed call, and the longest.
-const PAUSE: std::ops::Range<Duration> = Duration::from_millis(100)..Duration::from_secs(10);
 
 /// Where a lane's parcels go.
 pub type Outputs = capability::Outputs<Ticket>;
@@ -75,18 +73,16 @@ impl Outlet {
         mut handed_over: impl FnMut(Receipt),
         claim: Option<Claim>,
     ) -> Result<(), Gone> {
-        let mut pause = PAUSE.start;
+        let mut backoff = Backoff::default();
         while let Err(error) = self.try_publish(call).await {
-            // Half of the pause is drawn: lanes do not come back in step.
-            let drawn = pause.mul_f64(0.5 + fastrand::f64() / 2.0);
+            let delay = backoff.next_delay();
             tracing::warn!(
                 component = &**self.adapter.name(),
                 "publishing {} events failed: {error}. Next try in {} ms",
                 call.batch.asked.len(),
-                drawn.as_millis()
+                delay.as_millis()
             );
-            tokio::time::sleep(drawn).await;
-            pause = (pause * 2).min(PAUSE.end);
+            tokio::time::sleep(delay).await;
         }
         let Some(instance) = &mut self.instance else { return Ok(()) };
         while let Some(parcel) = instance.capabilities().take_parcel(&mut self.room) {
