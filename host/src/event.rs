@@ -7,6 +7,7 @@ use gateway_protocol::{Sequence, Session, ShardId};
 use memchr::memchr2;
 
 use crate::capability::Claim;
+use crate::delivery::Gap;
 
 /// One dispatch of Discord.
 #[derive(Debug, Clone)]
@@ -50,10 +51,13 @@ fn has_line_breaks(payload: &[u8]) -> bool {
 /// What a shard hands to its lane, in the order in which it happened.
 #[derive(Debug)]
 pub enum Happening {
-    /// A session began, or an earlier run's session goes on. The events that follow belong to it.
+    /// A session began, or an earlier run's session goes on, or something about the current one has changed. The events that
+    /// follow belong to it.
     SessionStarted(ShardId, Session),
     /// Discord ended the session: what it had not sent yet will not come.
-    SessionEnded(ShardId),
+    SessionEnded(ShardId, Gap),
+    /// Events of the current session, or of one that is over, that will not come.
+    Gap(ShardId, Gap),
     /// An event came in.
     Event(Event),
     /// A command for a shard of another gateway, which the broker shall bring there. Its name is that shard's number, and its

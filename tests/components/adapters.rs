@@ -29,16 +29,6 @@ async fn events_of_a_call_that_loops_go_out_once_and_in_order() {
 }
 
 #[tokio::test]
-async fn an_adapter_that_always_fails_is_tried_again_and_nothing_counts_as_delivered() {
-    let mut lane = LaneSetup::new([]).adapter_mode("past-the-end").start().await;
-    lane.event(0, "EVENT", "{}");
-    until(|| lane.failures(ADAPTER, "trap") >= 3.0).await;
-    assert!(lane.lines().is_empty());
-    assert_eq!(lane.checkpoint(0), None);
-    assert!(lane.queued(0) > 0);
-}
-
-#[tokio::test]
 async fn an_adapter_that_hands_over_without_end_traps() {
     let mut lane = LaneSetup::new([]).adapter_mode("hand-over-without-end").start().await;
     lane.event(0, "EVENT", "{}");

@@ -20,10 +20,11 @@ use spectacles_gateway::component::loader::Source;
 use spectacles_gateway::component::sandbox::Environment;
 use spectacles_gateway::config::{BrokerType, OnError};
 use spectacles_gateway::delivery::queue::event_cost;
-use spectacles_gateway::delivery::{Budget, event_queue};
+use spectacles_gateway::delivery::{Budget, Checkpoint, DeadLetters, Gap, event_queue};
 use spectacles_gateway::event::{Event, Happening};
-use spectacles_gateway::lane::{Lane, LaneParts, Outputs};
-use spectacles_gateway::telemetry::Metrics;
+use spectacles_gateway::lane::{DeadLetterBox, Lane, LaneParts, LaneShard, Outputs};
+use spectacles_gateway::telemetry::{Health, Metrics};
+use tempfile::TempDir;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -91,6 +92,9 @@ pub(crate) struct LaneSetup {
     adapter_mode: String,
     adapter_time: Duration,
     shards: u32,
+    found: Checkpoint,
+    tells_gaps: bool,
+    crashes_at: Option<u64>,
 }
 
 impl LaneSetup {
@@ -98,7 +102,25 @@ impl LaneSetup {
     /// `NAME shard sequence payload` for each event.
     pub(crate) fn new(filters: impl IntoIterator<Item = TestFilter>) -> Self {
         let filters = filters.into_iter().collect();
-        Self { filters, adapter_mode: "well-behaved".into(), adapter_time: AMPLE, shards: 1 }
+        Self {
+            filters,
+            adapter_mode: "well-behaved".into(),
+            adapter_time: AMPLE,
+            shards: 1,
+            found: Checkpoint::default(),
+            tells_gaps: false,
+            crashes_at: None,
+        }
+    }
+
+    /// What an earlier run left of each shard. Gaps are published.
+    pub(crate) fn found(self, found: Checkpoint) -> Self {
+        Self { found, tells_gaps: true, ..self }
+    }
+
+    /// The lane crashes once, when the shard's first checkpoint at that sequence or beyond is due.
+    pub(crate) fn crashes_at(self, sequence: u64) -> Self {
+        Self { crashes_at: Some(sequence), ..self }
     }
 
     pub(crate) fn adapter_mode(self, mode: &str) -> Self {
@@ -134,11 +156,21 @@ impl LaneSetup {
         let (queue, inbox) = event_queue();
         let (incoming, incoming_out) = mpsc::channel(16);
         let (commands, commands_out) = mpsc::channel(16);
-        let checkpoints: Arc<Mutex<BTreeMap<ShardId, Option<u64>>>> = Arc::default();
+        let checkpoints: Arc<Mutex<BTreeMap<ShardId, Checkpoint>>> = Arc::default();
         let noted = Arc::clone(&checkpoints);
+        let crash = Mutex::new(self.crashes_at);
+        let folder = tempfile::tempdir()?;
+        let dead_letters = folder.path().join("dead-letters.ndjson");
+        let letters = DeadLetters::start(dead_letters.clone(), metrics.dead_letters())?;
+        let found = self.found;
+        let shard = |(id, budget): (&ShardId, &Arc<Budget>)| LaneShard {
+            id: *id,
+            budget: Arc::clone(budget),
+            found: found.clone(),
+        };
         let (lane, _) = Lane::start(LaneParts {
             inbox,
-            shards: budgets.clone().into_iter().collect(),
+            shards: budgets.iter().map(shard).collect(),
             filters: filters
                 .map(|(filter, on_error)| {
                     let metrics = metrics.component(filter.name());
@@ -149,11 +181,18 @@ impl LaneSetup {
             outputs: Outputs::Stdio(writer),
             incoming: Some(incoming_out),
             commands,
-            checkpoint: Arc::new(move |checkpoint| {
-                let sequence = checkpoint.session.map(|session| session.sequence.0);
-                noted.lock().unwrap().insert(checkpoint.shard, sequence);
+            checkpoint: Arc::new(move |shard, checkpoint| {
+                let sequence = checkpoint.session.as_ref().map_or(0, |session| session.sequence.0);
+                if crash.lock().unwrap().take_if(|crash| *crash <= sequence).is_some() {
+                    panic!("as the test wants it");
+                }
+                noted.lock().unwrap().insert(shard, checkpoint);
             }),
+            dead_letters: DeadLetterBox { broker: "stdio", letters },
+            tells_gaps: self.tells_gaps,
             metrics: metrics.lane(0),
+            gaps: metrics.gaps(),
+            health: Health::default().lane(),
         })
         .await?;
         for shard in budgets.keys() {
@@ -168,6 +207,7 @@ impl LaneSetup {
             incoming,
             commands: commands_out,
             checkpoints,
+            folder,
             metrics,
             lane: tokio::spawn(lane.run()),
         })
@@ -182,7 +222,8 @@ pub(crate) struct TestLane {
     queue: Option<mpsc::Sender<Happening>>,
     sequences: BTreeMap<u32, u64>,
     budgets: BTreeMap<ShardId, Arc<Budget>>,
-    checkpoints: Arc<Mutex<BTreeMap<ShardId, Option<u64>>>>,
+    checkpoints: Arc<Mutex<BTreeMap<ShardId, Checkpoint>>>,
+    folder: TempDir,
     metrics: Metrics,
     lane: JoinHandle<anyhow::Result<()>>,
 }
@@ -195,6 +236,14 @@ impl TestLane {
         let event = event(shard, *sequence, name, payload);
         assert!(self.budgets[&ShardId(shard)].try_reserve(event_cost(&event)));
         self.send(Happening::Event(event));
+    }
+
+    /// Ends the shard's session, and begins another one.
+    pub(crate) fn next_session(&mut self, shard: u32, gap: Gap) {
+        self.sequences.remove(&shard);
+        self.send(Happening::SessionEnded(ShardId(shard), gap));
+        let session = Session { id: "next".into(), resume_url: None, sequence: Sequence(0) };
+        self.send(Happening::SessionStarted(ShardId(shard), session));
     }
 
     /// Sends a command that belongs to another gateway.
@@ -225,7 +274,24 @@ impl TestLane {
 
     /// Up to which event the shard's session would be resumed from now. With nothing delivered, it is not resumed.
     pub(crate) fn checkpoint(&self, shard: u32) -> Option<u64> {
-        self.checkpoints.lock().unwrap().get(&ShardId(shard)).copied().flatten().filter(|sequence| *sequence > 0)
+        let session = self.checkpoints.lock().unwrap().get(&ShardId(shard))?.session.clone();
+        session.map(|session| session.sequence.0).filter(|sequence| *sequence > 0)
+    }
+
+    /// What a later run would have to tell of the shard.
+    pub(crate) fn gaps(&self, shard: u32) -> Vec<Gap> {
+        self.checkpoints
+            .lock()
+            .unwrap()
+            .get(&ShardId(shard))
+            .map(|checkpoint| checkpoint.gaps.clone())
+            .unwrap_or_default()
+    }
+
+    /// The lines of the file of dead letters.
+    pub(crate) fn dead_letters(&self) -> Vec<Value> {
+        let text = std::fs::read_to_string(self.folder.path().join("dead-letters.ndjson")).unwrap_or_default();
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
     /// Bytes of the shard's budget that are in use.

@@ -11,6 +11,7 @@ mod breaches;
 mod bundled;
 mod cache;
 mod chain;
+mod crashes;
 mod delivery;
 mod floods;
 mod interest;

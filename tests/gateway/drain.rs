@@ -24,6 +24,7 @@ async fn a_signal_while_events_flow_writes_out_what_was_received_and_keeps_the_s
         assert_eq!(status.code(), Some(0), "{log}");
         assert!(log.contains(&format!("SIG{signal}: draining")), "{log}");
         assert!(log.contains("sessions are kept for the next start"), "{log}");
+        assert!(log.contains("are delivered") || log.contains("nothing was on its way"), "{log}");
         assert_same(&events, &control.sent(0)[..events.len()]);
         let ends_session = |code: &Option<u16>| matches!(code, None | Some(1000 | 1001));
         assert!(!close_codes(&control).iter().any(ends_session));
@@ -72,6 +73,8 @@ async fn a_drain_that_takes_longer_than_its_grace_says_so_and_ends() {
     fill_stdout(&simulator.control()).await;
     gateway.signal("TERM").await;
     gateway.logged("not everything was delivered within 0.3 s (shutdown.grace)").await;
+    let line = gateway.logged("events were on their way").await;
+    assert!(line.contains("are delivered,") && line.contains("are not"), "{line}");
     assert_eq!(gateway.ended().await.code(), Some(1));
 }
 

@@ -10,6 +10,7 @@ mod configuration;
 mod delivery;
 mod demo;
 mod drain;
+mod gaps;
 mod hostile_payloads;
 mod metrics;
 mod redis_store;

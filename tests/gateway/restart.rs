@@ -98,7 +98,7 @@ async fn another_number_of_shards_starts_new_sessions() {
     let alone = setup(&simulator).variable("SHARD_STORE_PATH", "store");
     ready_once(&alone).await;
     let mut gateway = alone.variable("DISCORD_SHARD_COUNT", "2").start();
-    gateway.logged("it is from a run with 1 shards").await;
+    gateway.logged("(the session is of a run with another number of shards)").await;
     gateway.next_named("READY").await;
     gateway.next_named("READY").await;
 }
@@ -115,7 +115,8 @@ async fn a_session_that_discord_ended_meanwhile_is_replaced_and_the_loss_is_told
         control.send_event(0, "LOST", number.to_string());
     }
     let mut gateway = setup.start();
-    gateway.logged("the session is lost after event 1 (invalidated)").await;
+    let line = gateway.logged("the session is lost (invalidated)").await;
+    assert!(line.contains("from 2 on"), "{line}");
     gateway.next_named("READY").await;
     assert_eq!(gateway.figures().await.of(r#"gateway_sessions_lost_total{shard="0"}"#), Some(1.0));
     assert_eq!(identifies(&control), 2);

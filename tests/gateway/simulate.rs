@@ -193,7 +193,7 @@ async fn sessions_are_lost_as_asked_for() {
         "--fault drop,every=20 --replay-events 0",
     ] {
         let (_simulator, gateway) = gateway_on(arguments).await;
-        gateway.logged("the session is lost after event").await;
+        gateway.logged("the session is lost").await;
     }
 }
 

@@ -95,6 +95,9 @@ pub enum CallError {
     /// It crashed.
     #[error("it crashed: {0}")]
     Trap(String),
+    /// The host crashed on its behalf.
+    #[error("the gateway crashed in this call, which is a fault of the gateway: {0}")]
+    Panic(String),
     /// It did not answer as the contract says.
     #[error("it broke the contract: {0}")]
     Contract(String),
@@ -109,6 +112,7 @@ impl CallError {
             Self::Timeout(_) => "timeout",
             Self::Memory(_) => "memory",
             Self::Trap(_) => "trap",
+            Self::Panic(_) => "panic",
             Self::Contract(_) => "contract",
         }
     }
@@ -118,6 +122,12 @@ impl CallError {
     pub fn leaves_instance(&self) -> bool {
         matches!(self, Self::Refused(_))
     }
+}
+
+/// What a panic said.
+pub(crate) fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    text.unwrap_or("it did not say why").to_owned()
 }
 
 /// The guest's own words are for the log, like its lines.

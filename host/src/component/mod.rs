@@ -10,7 +10,7 @@ pub mod bundled;
 pub mod call;
 mod code_cache;
 pub mod engine;
-mod error;
+pub(crate) mod error;
 pub mod filter;
 mod guest_log;
 mod guest_metrics;

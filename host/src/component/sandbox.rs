@@ -71,17 +71,20 @@ impl Sandbox {
     }
 }
 
-/// Makes one call of a guest: with a time limit, and with its failure explained.
+/// Makes one call of a guest: with a time limit, and with its failure explained. A crash of the host in it fails this call alone:
+/// its instance is not used again.
 macro_rules! guarded {
     ($sandbox:expr, |$store:ident| $call:expr) => {{
         let patience = $sandbox.patience();
         let outcome = {
             let $store = $sandbox.arm();
-            tokio::time::timeout(patience, $call).await
+            let call = futures_util::FutureExt::catch_unwind(std::panic::AssertUnwindSafe($call));
+            tokio::time::timeout(patience, call).await
         };
         match outcome {
-            Ok(Ok(value)) => Ok(value),
-            Ok(Err(error)) => Err($sandbox.explain(&error)),
+            Ok(Ok(Ok(value))) => Ok(value),
+            Ok(Ok(Err(error))) => Err($sandbox.explain(&error)),
+            Ok(Err(panic)) => Err($crate::component::CallError::Panic($crate::component::error::panic_text(&*panic))),
             Err(_) => Err($sandbox.timeout()),
         }
     }};

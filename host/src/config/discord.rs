@@ -6,6 +6,7 @@ use super::intents::{self, Intents};
 use super::nearest::did_you_mean;
 use super::scope::Scope;
 use super::value::Value;
+use crate::delivery::GAP_EVENT;
 
 /// Which events are published.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,16 +30,17 @@ pub struct Api {
     pub gateway_version: u8,
 }
 
-/// Reads `events`.
-pub(super) fn read_events(scope: &mut Scope<'_>) -> Events {
+/// Reads `events`, and whether gaps are to be published: that is meant only by its name.
+pub(super) fn read_events(scope: &mut Scope<'_>) -> (Events, bool) {
     let names = scope.texts("events", "a list of event names such as [\"MESSAGE_CREATE\"], or [\"*\"] for all");
     let names = names.unwrap_or_default();
+    let tells_gaps = names.iter().any(|(name, _)| name == GAP_EVENT);
     if names.iter().any(|(name, _)| name == "*") {
-        return Events::All;
+        return (Events::All, tells_gaps);
     }
     for (name, given) in &names {
-        if intents::required_by(name).is_none() {
-            let hint = did_you_mean(name, intents::event_names());
+        if name != GAP_EVENT && intents::required_by(name).is_none() {
+            let hint = did_you_mean(name, intents::event_names().chain([GAP_EVENT]));
             scope.warn(
                 given,
                 format!("events has {name:?}, which Discord does not document (names are in upper case){hint}"),
@@ -50,7 +52,7 @@ pub(super) fn read_events(scope: &mut Scope<'_>) -> Events {
             "events is empty, so NOTHING IS PUBLISHED; list event names in events or DISCORD_EVENTS, or \"*\" for all",
         ));
     }
-    Events::Only(names.into_iter().map(|(name, _)| name).collect())
+    (Events::Only(names.into_iter().map(|(name, _)| name).collect()), tells_gaps)
 }
 
 /// Reads `rawintents` and `intents`, and warns of events that cannot come.

@@ -9,6 +9,7 @@ use super::discord::Events;
 use super::secret::REDACTED;
 use super::shards::Shards;
 use super::{Config, FilterConfig, duration, size};
+use crate::delivery::GAP_EVENT;
 
 /// Writes it without any secret.
 pub(super) fn write(config: &Config) -> String {
@@ -24,6 +25,7 @@ fn write_discord(text: &mut Writer<'_>) {
     let config = text.config;
     text.entry("token", quoted(REDACTED));
     match &config.events {
+        Events::All if config.tells_gaps => text.entry("events", list(["*", GAP_EVENT].map(quoted).into_iter())),
         Events::All => text.entry("events", "[\"*\"]"),
         Events::Only(names) => text.entry("events", list(names.iter().map(|name| quoted(name)))),
     }
@@ -84,6 +86,8 @@ fn write_service(text: &mut Writer<'_>) {
     text.entry("type", quoted(config.shard_store.kind.name()));
     text.entry("prefix", quoted(&config.shard_store.prefix));
     text.path("path", config.shard_store.path.as_deref());
+    text.entry("interval", quoted(&duration::format(config.shard_store.pace.interval)));
+    text.entry("events", config.shard_store.pace.events.to_string());
     text.begin("prometheus");
     text.entry("address", quoted(&config.prometheus.as_ref().map_or_else(String::new, |it| it.address.to_string())));
     if let Some(endpoint) = config.prometheus.as_ref().and_then(|prometheus| prometheus.endpoint.as_ref()) {
@@ -98,6 +102,7 @@ fn write_service(text: &mut Writer<'_>) {
     text.begin("buffer");
     text.entry("per_shard", quoted(&size::format(config.buffer.per_shard as u64)));
     text.entry("total", quoted(&size::format(config.buffer.total as u64)));
+    text.entry("greatest_age", quoted(&duration::format(config.buffer.greatest_age.unwrap_or_default())));
     text.begin("limits");
     text.entry("message_size", quoted(&size::format(config.limits.message_size as u64)));
     text.begin("shutdown");

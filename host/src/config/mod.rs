@@ -68,6 +68,8 @@ pub struct Config {
     pub token: Secret,
     /// The events to publish.
     pub events: Events,
+    /// Whether the broker is told of events that are lost.
+    pub tells_gaps: bool,
     /// The intents of IDENTIFY.
     pub intents: Intents,
     /// The presence of IDENTIFY; `None` leaves it out.
@@ -214,7 +216,7 @@ fn resolve(flags: &Flags, values: Values, files: FileReader<'_>, report: &mut Re
         origins.insert("log.level", Place::Flag("--loglevel"));
     }
     let mut scope = Scope::new("", values, report);
-    let events = discord::read_events(&mut scope);
+    let (events, tells_gaps) = discord::read_events(&mut scope);
     let components = components::read(&mut scope);
     let broker = broker::read(&mut scope);
     let shard_store = service::read_shard_store(&mut scope);
@@ -223,6 +225,7 @@ fn resolve(flags: &Flags, values: Values, files: FileReader<'_>, report: &mut Re
         token: token::read(&mut scope, files, &mut origins),
         intents: discord::read_intents(&mut scope, &events),
         events,
+        tells_gaps,
         presence: presence::read(&mut scope),
         compression: scope.choice("compression").unwrap_or(Compression::ZstdStream),
         large_threshold: scope.integer("large_threshold", 50..=250_u8, ""),

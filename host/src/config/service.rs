@@ -1,13 +1,14 @@
 //! How the gateway itself runs: sessions, metrics, memory, log, end.
 
 use std::fmt;
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use super::choice::{LogFormat, LogLevel, StoreType};
 use super::error::Problem;
 use super::scope::Scope;
+use crate::delivery::Pace;
 
 /// Where sessions are kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +19,8 @@ pub struct ShardStore {
     pub prefix: String,
     /// The directory of a local store; `None` for the platform's place.
     pub path: Option<PathBuf>,
+    /// How much may be unsaved.
+    pub pace: Pace,
 }
 
 /// The listener for metrics and health.
@@ -71,6 +74,8 @@ pub struct Buffer {
     pub per_shard: usize,
     /// Of all shards; at least `per_shard`.
     pub total: usize,
+    /// How old an event may be that is not delivered, before the gateway says that it is not ready; `None` for any age.
+    pub greatest_age: Option<Duration>,
 }
 
 /// Bounds on what Discord sends.
@@ -101,7 +106,12 @@ pub(super) fn read_shard_store(scope: &mut Scope<'_>) -> ShardStore {
         );
         scope.warn(&given, message);
     }
-    ShardStore { kind, prefix, path: scope.text("shard_store.path", "the path of a directory").map(PathBuf::from) }
+    let path = scope.text("shard_store.path", "the path of a directory").map(PathBuf::from);
+    let interval = scope.duration("shard_store.interval", Duration::from_millis(10)..=Duration::from_secs(60));
+    let events = scope.integer("shard_store.events", 1..=1_000_000_u64, "").and_then(NonZeroU64::new);
+    let pace =
+        Pace { interval: interval.unwrap_or(Pace::DEFAULT.interval), events: events.unwrap_or(Pace::DEFAULT.events) };
+    ShardStore { kind, prefix, path, pace }
 }
 
 /// Reads `[prometheus]`.
@@ -146,7 +156,9 @@ pub(super) fn read_buffer(scope: &mut Scope<'_>) -> Buffer {
             }
         }
     }
-    Buffer { per_shard, total }
+    let age = scope.duration("buffer.greatest_age", Duration::ZERO..=Duration::from_secs(24 * 3600));
+    let greatest_age = Some(age.unwrap_or(Duration::from_secs(60))).filter(|age| !age.is_zero());
+    Buffer { per_shard, total, greatest_age }
 }
 
 /// Reads `[limits]`.

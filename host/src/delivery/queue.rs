@@ -101,7 +101,9 @@ impl EventSender {
 pub fn cost(happening: &Happening) -> usize {
     match happening {
         Happening::Event(event) => event_cost(event),
-        Happening::SessionStarted(..) | Happening::SessionEnded(_) | Happening::Republish(..) => 0,
+        Happening::SessionStarted(..) | Happening::SessionEnded(..) | Happening::Gap(..) | Happening::Republish(..) => {
+            0
+        }
     }
 }
 

@@ -89,6 +89,11 @@ impl Chain {
         Ok(())
     }
 
+    /// Makes new instances before the next call: those that there are may be in any state.
+    pub(super) fn drop_instances(&mut self) {
+        self.slots.iter_mut().for_each(|slot| slot.instance = None);
+    }
+
     /// Runs a batch through all filters.
     ///
     /// # Errors

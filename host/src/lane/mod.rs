@@ -10,8 +10,8 @@ mod progress;
 mod thread;
 mod worker;
 
-pub use outlet::{Outputs, Ticket};
-pub use progress::{Checkpoint, Receipt};
+pub use outlet::{DeadLetterBox, Outputs, Ticket};
+pub use progress::{LaneShard, Receipt};
 pub use thread::LaneThread;
 pub(crate) use worker::BATCH;
-pub use worker::{Lane, LaneParts};
+pub use worker::{CheckpointSink, Lane, LaneParts};

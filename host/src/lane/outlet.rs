@@ -1,5 +1,6 @@
 //! The end of a lane: its adapter instance, and the capabilities that take what it hands over.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use tokio::sync::mpsc;
@@ -10,6 +11,7 @@ use crate::component::adapter::{Adapter, AdapterInstance};
 use crate::component::call::Call;
 use crate::component::{CallError, Command, Message};
 use crate::connection::Backoff;
+use crate::delivery::{DeadLetter, DeadLetters};
 use crate::telemetry::ComponentMetrics;
 
 /// Where a lane's parcels go.
@@ -28,6 +30,7 @@ pub struct Ticket {
 /// Where the events of a lane go out.
 pub(super) struct Outlet {
     adapter: Adapter,
+    dead_letters: DeadLetterBox,
     metrics: ComponentMetrics,
     /// `None` before the first use and after a failure.
     instance: Option<AdapterInstance>,
@@ -38,14 +41,31 @@ pub(super) struct Outlet {
     room: Room,
     /// Emptied, with their room.
     spare_receipts: Vec<Vec<Receipt>>,
+    /// Events in a row that were given up with no other one published in between.
+    given_up: u32,
+}
+
+/// Where events go that the adapter crashes on.
+#[derive(Debug, Clone)]
+pub struct DeadLetterBox {
+    /// The kind of the broker that they were for.
+    pub broker: &'static str,
+    /// The file.
+    pub letters: DeadLetters,
 }
 
 impl Outlet {
-    pub(super) fn new(adapter: Adapter, metrics: ComponentMetrics, outputs: Outputs) -> Self {
+    pub(super) fn new(
+        adapter: Adapter,
+        metrics: ComponentMetrics,
+        outputs: Outputs,
+        dead_letters: DeadLetterBox,
+    ) -> Self {
         // One call may hand over a parcel for each capability.
         let (reply, confirmations) = mpsc::channel(2 * outputs.in_flight());
         Self {
             adapter,
+            dead_letters,
             metrics,
             instance: None,
             outputs,
@@ -54,6 +74,7 @@ impl Outlet {
             in_flight: 0,
             room: Room::default(),
             spare_receipts: Vec::new(),
+            given_up: 0,
         }
     }
 
@@ -63,9 +84,11 @@ impl Outlet {
         Ok(self.instance().await?.capabilities().declared.clone())
     }
 
-    /// Publishes the asked events of `call`, again and again until the adapter succeeds, and hands on what it produced. `receipt`
-    /// gives the receipt of the event at a position of the batch; each part that awaits a confirmation is reported to
-    /// `handed_over` first. `claims` are finished with the last part, or now if there is none.
+    /// Publishes the asked events of `call` in order, and hands on what the adapter produced. What fails is tried again for as
+    /// long as it takes; but an event on which the adapter crashes, alone and again and again, becomes a dead letter.
+    ///
+    /// `receipt` gives the receipt of the event at a position of the batch; each part that awaits a confirmation is reported to
+    /// `handed_over` first. `claim` is finished with the last part, or now if there is none.
     pub(super) async fn publish(
         &mut self,
         call: &mut Call,
@@ -73,8 +96,46 @@ impl Outlet {
         mut handed_over: impl FnMut(Receipt),
         claim: Option<Claim>,
     ) -> Result<(), Gone> {
+        let mut rest = Parts::default();
+        loop {
+            match self.publish_part(call, rest.tries(call)).await {
+                Ok(()) => {
+                    self.given_up = 0;
+                    self.hand_on(&receipt, &mut handed_over, claim.as_ref()).await?;
+                }
+                Err(crash) if !rest.split(call) => self.give_up(call, &crash).await,
+                Err(_) => continue,
+            }
+            if !rest.next(call) {
+                break;
+            }
+        }
+        if let Some(claim) = claim {
+            claim.finish(Outcome::Done);
+        }
+        Ok(())
+    }
+
+    /// # Errors
+    /// If the adapter crashed `tries` times on it.
+    async fn publish_part(&mut self, call: &mut Call, tries: u32) -> Result<(), CallError> {
         let mut backoff = Backoff::default();
-        while let Err(error) = self.try_publish(call).await {
+        let mut crashes = 0;
+        loop {
+            let error = match self.make_instance().await {
+                Ok(()) => match self.try_publish(call).await {
+                    Ok(()) => return Ok(()),
+                    Err(error) => {
+                        crashes += u32::from(!error.leaves_instance());
+                        if crashes >= tries && self.given_up < GIVE_UPS {
+                            return Err(error);
+                        }
+                        error
+                    }
+                },
+                // An adapter that cannot start is not the fault of an event.
+                Err(error) => error,
+            };
             let delay = backoff.next_delay();
             tracing::warn!(
                 component = &**self.adapter.name(),
@@ -84,19 +145,60 @@ impl Outlet {
             );
             tokio::time::sleep(delay).await;
         }
+    }
+
+    /// Sends what the adapter has handed over.
+    async fn hand_on(
+        &mut self,
+        receipt: impl Fn(u32) -> Option<Receipt>,
+        mut handed_over: impl FnMut(Receipt),
+        claim: Option<&Claim>,
+    ) -> Result<(), Gone> {
         let Some(instance) = &mut self.instance else { return Ok(()) };
         while let Some(parcel) = instance.capabilities().take_parcel(&mut self.room) {
             let mut receipts = self.spare_receipts.pop().unwrap_or_default();
             receipts.extend(parcel.positions().filter_map(&receipt));
             receipts.iter().copied().for_each(&mut handed_over);
-            let ticket = Ticket { receipts, claims: claim.iter().cloned().collect() };
+            let ticket = Ticket { receipts, claims: claim.into_iter().cloned().collect() };
             self.outputs.send(parcel, ticket, self.reply.clone()).await?;
             self.in_flight += 1;
         }
-        if let Some(claim) = claim {
-            claim.finish(Outcome::Done);
-        }
         Ok(())
+    }
+
+    /// The event must not hold up those behind it.
+    async fn give_up(&mut self, call: &Call, crash: &CallError) {
+        self.given_up += 1;
+        let name = self.adapter.name();
+        for event in call.batch.asked_events() {
+            tracing::error!(
+                component = &**name,
+                "{} of shard {} becomes a dead letter, because the adapter crashes on it: {crash}",
+                event.name,
+                event.shard
+            );
+            self.dead_letters
+                .letters
+                .keep(DeadLetter {
+                    broker: self.dead_letters.broker,
+                    target: format!("component {name}, {} of shard {}", event.name, event.shard),
+                    reason: crash.to_string(),
+                    body: event.payload.to_vec(),
+                })
+                .await;
+        }
+        if self.given_up == GIVE_UPS {
+            tracing::error!(
+                component = &**name,
+                "the adapter crashed on {GIVE_UPS} events in a row, so it is not these that are to blame. From now on it is tried \
+                 until it works: mend it, or set another one in broker.component"
+            );
+        }
+    }
+
+    /// Makes a new instance before the next call: the one that there is may be in any state.
+    pub(super) fn drop_instance(&mut self) {
+        self.instance = None;
     }
 
     /// Whether a confirmation must be taken before the next `publish`.
@@ -154,6 +256,14 @@ impl Outlet {
         }
     }
 
+    async fn make_instance(&mut self) -> Result<(), CallError> {
+        if self.instance.is_some() {
+            return Ok(());
+        }
+        let outcome = self.instance().await.map(drop);
+        self.noted(outcome)
+    }
+
     async fn try_publish(&mut self, call: &mut Call) -> Result<(), CallError> {
         let started = Instant::now();
         let outcome = match self.instance().await {
@@ -188,3 +298,41 @@ impl Outlet {
         outcome
     }
 }
+
+/// What is still to be published of a batch on which the adapter has crashed. Nothing as long as it has not.
+#[derive(Default)]
+struct Parts {
+    is_split: bool,
+    /// The next one last.
+    waiting: Vec<Vec<u32>>,
+}
+
+impl Parts {
+    /// How often the adapter may crash on what `call` asks about. Splitting a batch must not take longer than it has to.
+    fn tries(&self, call: &Call) -> u32 {
+        if self.is_split && call.batch.asked.len() > 1 { 1 } else { TRIES }
+    }
+
+    /// Makes `call` ask about its first half. False if it has only one event.
+    fn split(&mut self, call: &mut Call) -> bool {
+        let asked = &mut Arc::make_mut(&mut call.batch).asked;
+        if asked.len() < 2 {
+            return false;
+        }
+        self.waiting.push(asked.split_off(asked.len() / 2));
+        self.is_split = true;
+        true
+    }
+
+    /// Makes `call` ask about what comes next. False if nothing does.
+    fn next(&mut self, call: &mut Call) -> bool {
+        let Some(part) = self.waiting.pop() else { return false };
+        Arc::make_mut(&mut call.batch).asked = part;
+        true
+    }
+}
+
+/// Crashes of the adapter on one event, or on a batch before it is split.
+const TRIES: u32 = 3;
+/// Events in a row that may become dead letters. An adapter that crashes on more of them is broken itself.
+const GIVE_UPS: u32 = 3;

@@ -31,6 +31,7 @@ impl Broker {
         io: Io,
         incoming: mpsc::Sender<Incoming>,
         ready: &ReadyShards,
+        dead_letters: &DeadLetters,
         telemetry: &Telemetry,
     ) -> anyhow::Result<Self> {
         let name = config.broker.kind.name();
@@ -47,7 +48,7 @@ impl Broker {
                 commands: config.broker.commands,
                 incoming,
                 ready: ready.watch(),
-                dead_letters: dead_letters(config, telemetry)?,
+                dead_letters: dead_letters.clone(),
                 metrics: telemetry.metrics.broker(name),
                 health: telemetry.health.broker(name),
             })?)),
@@ -56,7 +57,7 @@ impl Broker {
                 commands: config.broker.commands,
                 incoming,
                 ready: ready.watch(),
-                dead_letters: dead_letters(config, telemetry)?,
+                dead_letters: dead_letters.clone(),
                 metrics: telemetry.metrics.broker(name),
                 health: telemetry.health.broker(name),
             })?)),
@@ -138,7 +139,11 @@ impl Broker {
     }
 }
 
-fn dead_letters(config: &Config, telemetry: &Telemetry) -> anyhow::Result<DeadLetters> {
+/// The file of dead letters, with the thread that writes it.
+///
+/// # Errors
+/// If the system refuses a thread.
+pub(super) fn dead_letters(config: &Config, telemetry: &Telemetry) -> anyhow::Result<DeadLetters> {
     let path = config.dead_letters.path.clone().unwrap_or_else(delivery::dead_letters::default_path);
     DeadLetters::start(path, telemetry.metrics.dead_letters()).context("the system refuses a thread for dead letters")
 }

@@ -12,18 +12,19 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::broker::Broker;
+use super::broker::{Broker, dead_letters};
 use super::commands::{self, CommandRelay};
 use super::components::Components;
-use super::lanes::{LaneSetup, Lanes};
+use super::lanes::{Flight, LaneSetup, Lanes};
 use super::plan::{Plan, identity};
 use super::shards::Shards;
 use crate::capability::amqp;
 use crate::command::{ReadyShards, Router};
-use crate::config::{BrokerType, Config, StoreType};
+use crate::config::{BrokerType, Choice as _, Config, StoreType};
 use crate::connection::RedisAddress;
 use crate::delivery::EventSender;
 use crate::discord::{GatewayInfo, GatewayUrl, Rest, USER_AGENT, tls_config, tls_without_roots};
+use crate::lane::{DeadLetterBox, LaneShard};
 use crate::shard::{Dialer, IdentifyQueue, ShardParts};
 use crate::store::{BotKey, CheckpointWriter, LocalStore};
 use crate::telemetry::{Health, Metrics};
@@ -90,20 +91,29 @@ impl Gateway {
 
         let ready = ReadyShards::default();
         let (incoming, incoming_out) = mpsc::channel(INCOMING);
-        let broker = Broker::new(config, io, incoming, &ready, telemetry)?;
+        let dead_letters = dead_letters(config, telemetry)?;
+        let broker = Broker::new(config, io, incoming, &ready, &dead_letters, telemetry)?;
         let sender = checkpoints.as_ref().map(CheckpointWriter::sender);
+        let found = |id| checkpoints.as_ref().map(|checkpoints| checkpoints.checkpoint(id)).unwrap_or_default();
+        let shards =
+            plan.shards.iter().map(|(id, budget)| LaneShard { id: *id, budget: Arc::clone(budget), found: found(*id) });
+        if let Some(age) = config.buffer.greatest_age {
+            telemetry.health.greatest_age(age);
+        }
         let (lanes, commands, declared) = Lanes::start(LaneSetup {
             count: lane_count(config),
-            shards: &plan.shards,
+            shards: shards.collect(),
             filters: &components.filters,
             adapter: components.adapter.with_config(&plan.adapter_config(config)),
             broker: &broker,
             incoming: incoming_out,
-            checkpoint: Arc::new(move |checkpoint| {
+            checkpoint: Arc::new(move |shard, checkpoint| {
                 if let Some(sender) = &sender {
-                    sender.save(checkpoint.shard, checkpoint.session);
+                    sender.save(shard, checkpoint);
                 }
             }),
+            dead_letters: DeadLetterBox { broker: config.broker.kind.name(), letters: dead_letters },
+            tells_gaps: config.tells_gaps,
             telemetry,
         })
         .await?;
@@ -127,7 +137,8 @@ impl Gateway {
             let Some((thread, queue)) = lanes.of(*id) else { bail!("shard {id} has no lane") };
             let (commands, commands_out) = mpsc::channel(commands::QUEUE);
             queues.insert(*id, commands);
-            let session = checkpoints.as_ref().and_then(|checkpoints| checkpoints.session(*id));
+            telemetry.metrics.gaps().shard(*id);
+            let session = found(*id).session;
             let parts = ShardParts {
                 machine: plan.machine(*id, session, &info.url),
                 id: *id,
@@ -188,15 +199,20 @@ impl Gateway {
             tracing::error!("{failure:#}. The gateway ends");
         }
         let grace = self.grace;
-        let drained = match tokio::time::timeout(grace, self.drain()).await {
+        let mut flight = None;
+        let drained = match tokio::time::timeout(grace, self.drain(&mut flight)).await {
             Ok(drained) => drained,
             Err(_) => Err(anyhow!(
                 "not everything was delivered within {} s (shutdown.grace). {COMES_AGAIN}",
                 grace.as_secs_f64()
             )),
         };
+        let landed = flight.map(|flight| self.lanes.landed(flight));
         if let Err(error) = &drained {
             tracing::error!("{error:#}");
+        }
+        if let Some(landed) = &landed {
+            tracing::info!("when the shards had stopped, {landed}");
         }
         // Saves what is unsaved.
         drop(self.checkpoints.take());
@@ -211,9 +227,11 @@ impl Gateway {
         }
     }
 
+    /// Notes in `flight` what is on its way when the shards have stopped.
+    ///
     /// # Errors
     /// If not everything that was received could be delivered.
-    async fn drain(&mut self) -> anyhow::Result<()> {
+    async fn drain(&mut self, flight: &mut Option<Flight>) -> anyhow::Result<()> {
         self.broker.stop_consuming();
         while let Some(ended) = self.shards.next_ended().await {
             log_if_failed(ended);
@@ -223,6 +241,7 @@ impl Gateway {
         // Either may wait for Discord's REST interface, which nobody needs any more.
         self.identifies.abort();
         self.fresh_base.abort();
+        *flight = Some(self.lanes.flight());
         self.lanes.close();
         let delivered = async {
             while let Some(ended) = self.lanes.next_ended().await {

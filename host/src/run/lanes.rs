@@ -15,9 +15,10 @@ use crate::command::Claimed;
 use crate::component::adapter::Adapter;
 use crate::component::filter::Filter;
 use crate::config::OnError;
-use crate::delivery::{Budget, event_queue};
+use crate::delivery::event_queue;
 use crate::event::Happening;
-use crate::lane::{Checkpoint, Lane, LaneParts, LaneThread};
+use crate::lane::{CheckpointSink, DeadLetterBox, Lane, LaneParts, LaneShard, LaneThread};
+use crate::telemetry::Metrics;
 
 /// Commands that may wait for the router.
 const COMMANDS: usize = 64;
@@ -26,8 +27,8 @@ const COMMANDS: usize = 64;
 pub(super) struct LaneSetup<'a> {
     /// How many.
     pub(super) count: usize,
-    /// All shards, each with the budget that its events take from.
-    pub(super) shards: &'a [(ShardId, Arc<Budget>)],
+    /// All shards.
+    pub(super) shards: Vec<LaneShard>,
     /// The filters that run in each.
     pub(super) filters: &'a [(Filter, OnError)],
     /// The adapter behind them.
@@ -37,7 +38,11 @@ pub(super) struct LaneSetup<'a> {
     /// What comes in from the broker; the first lane takes it.
     pub(super) incoming: mpsc::Receiver<Incoming>,
     /// Is told how far each shard is.
-    pub(super) checkpoint: Arc<dyn Fn(Checkpoint) + Send + Sync>,
+    pub(super) checkpoint: CheckpointSink,
+    /// Where events go that the adapter crashes on.
+    pub(super) dead_letters: DeadLetterBox,
+    /// Whether the broker is told of events that are lost.
+    pub(super) tells_gaps: bool,
     /// Figures and health.
     pub(super) telemetry: &'a Telemetry,
 }
@@ -47,6 +52,15 @@ pub(super) struct Lanes {
     threads: Vec<LaneThread>,
     queues: Vec<mpsc::Sender<Happening>>,
     workers: JoinSet<anyhow::Result<()>>,
+    metrics: Metrics,
+}
+
+/// Events that were on their way when a gateway began to end.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Flight {
+    events: u64,
+    /// All that had ever been settled.
+    settled: u64,
 }
 
 impl Lanes {
@@ -57,17 +71,20 @@ impl Lanes {
     /// If a component cannot start, or the system refuses a thread.
     pub(super) async fn start(setup: LaneSetup<'_>) -> anyhow::Result<(Self, mpsc::Receiver<Claimed>, Declared)> {
         let (commands, commands_out) = mpsc::channel(COMMANDS);
-        let mut lanes = Self { threads: Vec::new(), queues: Vec::new(), workers: JoinSet::new() };
+        let metrics = setup.telemetry.metrics.clone();
+        let mut lanes = Self { threads: Vec::new(), queues: Vec::new(), workers: JoinSet::new(), metrics };
         let mut incoming = Some(setup.incoming);
         let mut declared = Declared::default();
         for index in 0..setup.count {
             let thread = LaneThread::start(index).context("the system refuses a thread for a lane")?;
             setup.telemetry.health.watch(format!("lane {index}"), thread.handle().clone());
             let (queue, inbox) = event_queue();
+            let metrics = setup.telemetry.metrics.lane(index);
+            setup.telemetry.health.watch_oldest(metrics.oldest());
             let mine = |shard: &ShardId| lane_of(*shard, setup.count) == index;
             let parts = LaneParts {
                 inbox,
-                shards: setup.shards.iter().filter(|(shard, _)| mine(shard)).cloned().collect(),
+                shards: setup.shards.iter().filter(|shard| mine(&shard.id)).cloned().collect(),
                 filters: setup
                     .filters
                     .iter()
@@ -83,7 +100,11 @@ impl Lanes {
                 incoming: incoming.take(),
                 commands: commands.clone(),
                 checkpoint: Arc::clone(&setup.checkpoint),
-                metrics: setup.telemetry.metrics.lane(index),
+                dead_letters: setup.dead_letters.clone(),
+                tells_gaps: setup.tells_gaps,
+                gaps: setup.telemetry.metrics.gaps(),
+                health: setup.telemetry.health.lane(),
+                metrics,
             };
             // Instances are made where they run.
             let started = thread.handle().spawn(Lane::start(parts)).await;
@@ -101,6 +122,26 @@ impl Lanes {
     pub(super) fn of(&self, shard: ShardId) -> Option<(&Handle, &mpsc::Sender<Happening>)> {
         let index = lane_of(shard, self.threads.len());
         Some((self.threads.get(index)?.handle(), self.queues.get(index)?))
+    }
+
+    /// What is on its way, now that no shard adds to it. To be asked before [`Self::close`].
+    pub(super) fn flight(&self) -> Flight {
+        let queued = self.queues.iter().map(|queue| queue.max_capacity() - queue.capacity()).sum::<usize>();
+        let (open, settled) = self.metrics.lane_totals(self.threads.len());
+        Flight { events: open.saturating_add(queued as u64), settled }
+    }
+
+    /// What has become of it, in words.
+    pub(super) fn landed(&self, flight: Flight) -> String {
+        let (_, settled) = self.metrics.lane_totals(self.threads.len());
+        let delivered = settled.saturating_sub(flight.settled).min(flight.events);
+        match flight.events {
+            0 => "nothing was on its way".to_owned(),
+            events if delivered == events => format!("{events} events were on their way, all are delivered"),
+            events => {
+                format!("{events} events were on their way, {delivered} are delivered, {} are not", events - delivered)
+            }
+        }
     }
 
     /// Lets the lanes end when their shards have.

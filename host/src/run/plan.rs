@@ -1,7 +1,6 @@
 //! What a gateway runs: which shards, with which budgets and identity, and where their sessions are kept.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Context as _;
 use gateway_protocol::{Identity, Session, Shard, ShardCount, ShardId, ShardOptions};
@@ -12,9 +11,6 @@ use crate::delivery::Budget;
 use crate::discord::{GatewayInfo, GatewayUrl};
 use crate::store::{self, BotKey, CheckpointWriter, LocalStore, RedisStore};
 use crate::telemetry::Metrics;
-
-/// How often what lanes have settled is saved. After a crash, at most that much is delivered again.
-const CHECKPOINT_INTERVAL: Duration = Duration::from_millis(500);
 
 /// Which shards run, and with what.
 pub(super) struct Plan {
@@ -80,13 +76,13 @@ impl Plan {
         let started = match config.shard_store.kind {
             StoreType::Memory => return Ok(None),
             StoreType::Local => match open_local(config, self.count, ids)? {
-                Some(store) => CheckpointWriter::start(store, CHECKPOINT_INTERVAL, metrics.checkpoints()),
+                Some(store) => CheckpointWriter::start(store, config.shard_store.pace, metrics.checkpoints()),
                 None => return Ok(None),
             },
             StoreType::Redis => {
                 let address = RedisAddress::new(&config.redis)?;
                 let store = RedisStore::open(address, &config.shard_store.prefix, self.count.get(), ids).await?;
-                CheckpointWriter::start(store, CHECKPOINT_INTERVAL, metrics.checkpoints())
+                CheckpointWriter::start(store, config.shard_store.pace, metrics.checkpoints())
             }
         };
         Ok(Some(started.context("the system refuses a thread for checkpoints")?))

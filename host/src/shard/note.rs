@@ -6,6 +6,7 @@ use gateway_protocol::{Action, DropReason, Phase};
 
 use super::outbox::{LaneGone, Outbox};
 use super::task::ShardParts;
+use crate::delivery::{Gap, GapReason};
 use crate::event::Happening;
 use crate::telemetry::ShardState;
 
@@ -37,16 +38,16 @@ pub(super) fn note(
         }
         Action::SessionLost { session, reason } => {
             metrics.session_lost();
-            tracing::warn!(
-                "shard {shard}: the session is lost after event {} ({}). What Discord had not sent of it will not come",
-                session.sequence,
-                reason.label()
-            );
-            outbox.send(Happening::SessionEnded(shard))?;
+            let gap = Gap::after(&session, GapReason::SessionLost);
+            tracing::warn!("shard {shard}: the session is lost ({}), and with it {gap}", reason.label());
+            outbox.send(Happening::SessionEnded(shard, gap))?;
         }
         Action::SequenceGap { from, to } => {
             metrics.sequence_gap(to.0.saturating_sub(from.0).saturating_sub(1));
-            tracing::warn!("shard {shard}: Discord left out events between {from} and {to}");
+            let session = parts.machine.session().map_or("", |session| &session.id);
+            let gap = Gap::between(session, from, to, GapReason::LeftOut);
+            tracing::warn!("shard {shard}: {gap} will not come");
+            outbox.send(Happening::Gap(shard, gap))?;
         }
         Action::Dropped { reason: DropReason::Duplicate, .. } => metrics.duplicate(),
         Action::Dropped { reason, .. } => {

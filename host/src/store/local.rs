@@ -5,10 +5,11 @@ use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use gateway_protocol::{Session, ShardId};
+use gateway_protocol::ShardId;
 use thiserror::Error;
 
-use super::{BotKey, SessionStore, ShardSession, Unsaved, session_file};
+use super::{BotKey, SessionStore, ShardCheckpoint, Unsaved, session_file};
+use crate::delivery::Checkpoint;
 
 /// Sessions of one bot's shards. While it lives, no other gateway can have the same shards.
 #[derive(Debug)]
@@ -69,22 +70,22 @@ impl LocalStore {
         self.locks.keys().copied()
     }
 
-    /// The session that the shard can resume. A file that cannot be used is as good as none, with a warning.
+    /// What an earlier run left of the shard. A file that cannot be used is as good as none, with a warning.
     #[must_use]
-    pub fn load(&self, shard: ShardId) -> Option<Session> {
+    pub fn load(&self, shard: ShardId) -> Checkpoint {
         let path = self.path(shard);
         session_file::read(&path, shard, self.count).unwrap_or_else(|reason| {
             tracing::warn!(shard = shard.0, "{} is not used, so a new session starts: {reason}", path.display());
-            None
+            Checkpoint::default()
         })
     }
 
-    /// Keeps the shard's session, or forgets it. Blocks until it is on the disk.
+    /// Keeps the shard's checkpoint, or forgets it if it is empty. Blocks until it is on the disk.
     ///
     /// # Errors
     /// If the system cannot write; what was kept before stays.
-    pub fn save(&self, shard: ShardId, session: Option<&Session>) -> io::Result<()> {
-        session_file::write(&self.path(shard), shard, self.count, session)
+    pub fn save(&self, shard: ShardId, checkpoint: &Checkpoint) -> io::Result<()> {
+        session_file::write(&self.path(shard), shard, self.count, checkpoint)
     }
 
     /// Where the shard's session is.
@@ -95,13 +96,13 @@ impl LocalStore {
 }
 
 impl SessionStore for LocalStore {
-    fn sessions(&self) -> Vec<ShardSession> {
+    fn found(&self) -> Vec<ShardCheckpoint> {
         self.shards().map(|shard| (shard, self.load(shard))).collect()
     }
 
-    async fn save_all(&mut self, changes: &[ShardSession]) -> Result<(), Unsaved> {
-        let failures = changes.iter().filter_map(|(shard, session)| {
-            let error = self.save(*shard, session.as_ref()).err()?;
+    async fn save_all(&mut self, changes: &[ShardCheckpoint]) -> Result<(), Unsaved> {
+        let failures = changes.iter().filter_map(|(shard, checkpoint)| {
+            let error = self.save(*shard, checkpoint).err()?;
             Some((*shard, format!("{}: {error}", self.path(*shard).display())))
         });
         Unsaved::check(failures)
@@ -147,7 +148,7 @@ fn lock(directory: &Path, shard: ShardId) -> Result<File, StoreError> {
 
 #[cfg(test)]
 mod tests {
-    use gateway_protocol::Sequence;
+    use gateway_protocol::{Sequence, Session};
 
     use super::*;
 
@@ -157,30 +158,30 @@ mod tests {
         LocalStore::open(directory, &BotKey::new("MTIz.a.b", "discord.com"), 4, shards.into_iter().map(ShardId))
     }
 
-    fn session(sequence: u64) -> Session {
-        Session { id: "a".into(), resume_url: None, sequence: Sequence(sequence) }
+    fn session(sequence: u64) -> Checkpoint {
+        Session { id: "a".into(), resume_url: None, sequence: Sequence(sequence) }.into()
     }
 
     #[test]
     fn a_session_outlives_the_store_and_can_be_forgotten() {
         let directory = tempfile::tempdir().unwrap();
         let store = open(directory.path(), 0..2).unwrap();
-        store.save(SHARD, Some(&session(1))).unwrap();
-        store.save(SHARD, Some(&session(2))).unwrap();
+        store.save(SHARD, &session(1)).unwrap();
+        store.save(SHARD, &session(2)).unwrap();
         drop(store);
         let store = open(directory.path(), 0..2).unwrap();
-        assert_eq!(store.load(SHARD), Some(session(2)));
-        assert_eq!(store.load(ShardId(1)), None);
-        store.save(SHARD, None).unwrap();
-        assert_eq!(store.load(SHARD), None);
+        assert_eq!(store.load(SHARD), session(2));
+        assert_eq!(store.load(ShardId(1)), Checkpoint::default());
+        store.save(SHARD, &Checkpoint::default()).unwrap();
+        assert_eq!(store.load(SHARD), Checkpoint::default());
     }
 
     #[test]
     fn bots_do_not_meet() {
         let directory = tempfile::tempdir().unwrap();
-        open(directory.path(), [0]).unwrap().save(SHARD, Some(&session(1))).unwrap();
+        open(directory.path(), [0]).unwrap().save(SHARD, &session(1)).unwrap();
         let other = LocalStore::open(directory.path(), &BotKey::new("MTI0.a.b", "discord.com"), 4, [SHARD]).unwrap();
-        assert_eq!(other.load(SHARD), None);
+        assert_eq!(other.load(SHARD), Checkpoint::default());
     }
 
     #[test]
@@ -188,14 +189,14 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let one = open(directory.path(), [0, 1]).unwrap();
         let two = open(directory.path(), [2, 3]).unwrap();
-        one.save(ShardId(1), Some(&session(1))).unwrap();
-        two.save(ShardId(2), Some(&session(2))).unwrap();
+        one.save(ShardId(1), &session(1)).unwrap();
+        two.save(ShardId(2), &session(2)).unwrap();
         let error = open(directory.path(), [1, 2]).unwrap_err();
         assert!(matches!(error, StoreError::InUse { shard: ShardId(1), .. }), "{error}");
         assert!(error.to_string().contains("`shards.ids`"), "{error}");
         drop(one);
         drop(two);
-        assert_eq!(open(directory.path(), [1, 2]).unwrap().load(ShardId(2)), Some(session(2)));
+        assert_eq!(open(directory.path(), [1, 2]).unwrap().load(ShardId(2)), session(2));
     }
 
     #[test]
@@ -214,9 +215,9 @@ mod tests {
         let store = open(directory.path(), [0]).unwrap();
         for foreign in ["", "\u{0}\u{0}\u{0}", "{}", "[1]", r#"{"version":99}"#] {
             std::fs::write(store.path(SHARD), foreign).unwrap();
-            assert_eq!(store.load(SHARD), None);
-            store.save(SHARD, Some(&session(5))).unwrap();
-            assert_eq!(store.load(SHARD), Some(session(5)));
+            assert_eq!(store.load(SHARD), Checkpoint::default());
+            store.save(SHARD, &session(5)).unwrap();
+            assert_eq!(store.load(SHARD), session(5));
         }
     }
 }

@@ -10,5 +10,5 @@ mod writer;
 pub use self::bot_key::BotKey;
 pub use self::local::{LocalStore, StoreError, default_directory};
 pub use self::redis::RedisStore;
-pub use self::session_store::{SessionStore, ShardSession, Unsaved};
+pub use self::session_store::{SessionStore, ShardCheckpoint, Unsaved};
 pub use self::writer::{CheckpointSender, CheckpointWriter};

@@ -2,22 +2,24 @@
 
 use std::collections::HashSet;
 
-use gateway_protocol::{Session, ShardId};
+use gateway_protocol::ShardId;
 
-/// A shard, and the session that it can resume, if any. The session's sequence is the shard's watermark.
-pub type ShardSession = (ShardId, Option<Session>);
+use crate::delivery::Checkpoint;
 
-/// A store of one bot's sessions. The writer's thread owns it.
+/// A shard and its checkpoint.
+pub type ShardCheckpoint = (ShardId, Checkpoint);
+
+/// A store of one bot's checkpoints. The writer's thread owns it.
 pub trait SessionStore: Send + 'static {
     /// Its shards, with what was found when it was opened.
-    fn sessions(&self) -> Vec<ShardSession>;
+    fn found(&self) -> Vec<ShardCheckpoint>;
 
-    /// Keeps these sessions, and forgets those of shards that have none. Dropping the future leaves each shard's session as it was,
+    /// Keeps these checkpoints, and forgets the shards whose one is empty. Dropping the future leaves each shard's session as it was,
     /// as it shall be, or not resumable.
     ///
     /// # Errors
     /// Which shards were not saved. Saving them again is safe.
-    fn save_all(&mut self, changes: &[ShardSession]) -> impl Future<Output = Result<(), Unsaved>>;
+    fn save_all(&mut self, changes: &[ShardCheckpoint]) -> impl Future<Output = Result<(), Unsaved>>;
 }
 
 /// What could not be saved.

@@ -1,7 +1,7 @@
 //! Whether the gateway is alive, and whether it is ready.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -9,6 +9,8 @@ use gateway_protocol::ShardId;
 use serde::Serialize;
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
+
+use super::Since;
 
 /// How long an event loop may take to answer.
 pub(super) const PATIENCE: Duration = Duration::from_secs(2);
@@ -24,6 +26,11 @@ struct Inner {
     shards: Mutex<BTreeMap<ShardId, ShardState>>,
     brokers: Mutex<BTreeMap<&'static str, BrokerState>>,
     loops: Mutex<Vec<Arc<EventLoop>>>,
+    /// Lanes that have crashed and do not work again yet.
+    crashed_lanes: AtomicUsize,
+    oldest: Mutex<Vec<Since>>,
+    /// How old that may be.
+    greatest_age: Mutex<Option<Duration>>,
     ending: AtomicBool,
 }
 
@@ -96,6 +103,36 @@ impl BrokerHealth {
     }
 }
 
+/// Where a lane says that it has crashed.
+#[derive(Debug)]
+pub struct LaneHealth {
+    has_crashed: bool,
+    inner: Arc<Inner>,
+}
+
+impl LaneHealth {
+    /// It has crashed, and tries again.
+    pub fn crashed(&mut self) {
+        if !std::mem::replace(&mut self.has_crashed, true) {
+            self.inner.crashed_lanes.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// It works, again or still.
+    pub fn works(&mut self) {
+        if std::mem::replace(&mut self.has_crashed, false) {
+            self.inner.crashed_lanes.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Drop for LaneHealth {
+    /// A lane that has ended.
+    fn drop(&mut self) {
+        self.works();
+    }
+}
+
 /// Whether events flow, and why not.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 pub(super) struct Readiness {
@@ -132,6 +169,22 @@ impl Health {
         health
     }
 
+    /// Adds a lane.
+    #[must_use]
+    pub fn lane(&self) -> LaneHealth {
+        LaneHealth { has_crashed: false, inner: Arc::clone(&self.inner) }
+    }
+
+    /// Adds the oldest event of a lane, which must not be older than [`Self::greatest_age`].
+    pub fn watch_oldest(&self, oldest: Since) {
+        lock(&self.inner.oldest).push(oldest);
+    }
+
+    /// How old an event may be that is not delivered.
+    pub fn greatest_age(&self, age: Duration) {
+        *lock(&self.inner.greatest_age) = Some(age);
+    }
+
     /// Adds an event loop, which must answer for the gateway to be alive.
     pub fn watch(&self, name: impl Into<String>, handle: Handle) {
         let event_loop = EventLoop { name: name.into(), handle, question: tokio::sync::Mutex::new(None) };
@@ -157,6 +210,10 @@ impl Health {
             "the broker is away"
         } else if any_broker(BrokerState::Blocked) {
             "the broker takes nothing for now"
+        } else if self.inner.crashed_lanes.load(Ordering::Relaxed) > 0 {
+            "a lane has crashed and does not work again yet"
+        } else if self.is_stuck() {
+            "an event waits to be delivered for longer than buffer.greatest_age"
         } else if shards.is_empty() {
             "no shard is known yet"
         } else if shards.iter().any(|shard| shard.state != ShardState::Ready) {
@@ -165,6 +222,11 @@ impl Health {
             ""
         };
         Readiness { ready: reason.is_empty(), reason, brokers, shards }
+    }
+
+    fn is_stuck(&self) -> bool {
+        let Some(greatest) = *lock(&self.inner.greatest_age) else { return false };
+        lock(&self.inner.oldest).iter().any(|oldest| oldest.age().is_some_and(|age| age > greatest))
     }
 
     /// # Errors
@@ -242,6 +304,37 @@ mod tests {
         assert_eq!(health.readiness().reason, "the broker is away", "the worst of them counts");
         other.set(BrokerState::Connected);
         assert_eq!(health.readiness().reason, "the broker takes nothing for now");
+    }
+
+    #[test]
+    fn ready_means_that_no_lane_crashes_and_no_event_waits_for_long() {
+        let health = Health::default();
+        let ready = |health: &Health| health.readiness().reason;
+        let shard = health.shard(ShardId(0));
+        shard.set(ShardState::Ready);
+        let mut lane = health.lane();
+        lane.crashed();
+        lane.crashed();
+        assert_eq!(ready(&health), "a lane has crashed and does not work again yet");
+        lane.works();
+        assert_eq!(ready(&health), "");
+        lane.crashed();
+        drop(lane);
+        assert_eq!(ready(&health), "");
+
+        let oldest = Since::default();
+        health.watch_oldest(oldest.clone());
+        oldest.set(Some(std::time::Instant::now()));
+        assert_eq!(ready(&health), "", "without a limit");
+        health.greatest_age(Duration::from_secs(3600));
+        assert_eq!(ready(&health), "");
+        health.greatest_age(Duration::ZERO);
+        while oldest.age() == Some(Duration::ZERO) {
+            std::thread::yield_now();
+        }
+        assert!(ready(&health).starts_with("an event waits"));
+        oldest.set(None);
+        assert_eq!(ready(&health), "");
     }
 
     #[test]

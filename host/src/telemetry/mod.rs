@@ -6,10 +6,10 @@ pub mod log;
 mod metrics;
 mod server;
 
-pub use health::{BrokerHealth, BrokerState, Health, ShardHealth, ShardState};
+pub use health::{BrokerHealth, BrokerState, Health, LaneHealth, ShardHealth, ShardState};
 pub use listen::BindError;
 pub use metrics::{
-    BrokerMetrics, CheckpointMetrics, CommandMetrics, ComponentMetrics, DeadLetterMetrics, IdentifyMetrics,
-    LaneMetrics, Metrics, ShardMetrics,
+    BrokerMetrics, CheckpointMetrics, CommandMetrics, ComponentMetrics, DeadLetterMetrics, GapMetrics, IdentifyMetrics,
+    LaneMetrics, Metrics, ShardMetrics, Since,
 };
 pub use server::MetricsServer;

@@ -1,11 +1,13 @@
 //! What each key takes.
 
 use std::collections::BTreeSet;
+use std::num::NonZeroU64;
 
 use gateway_protocol::ShardId;
 use serde_json::json;
 
 use super::*;
+use crate::delivery::Pace;
 
 /// The file that users start from.
 const EXAMPLE: &str = include_str!("../../../../gateway.toml");
@@ -92,6 +94,9 @@ fn new_variables_are_read() {
         ("GATEWAY_LANES_COUNT", "3"),
         ("GATEWAY_BUFFER_PER_SHARD", "1048576"),
         ("GATEWAY_BUFFER_TOTAL", "1GiB"),
+        ("GATEWAY_BUFFER_GREATEST_AGE", "0s"),
+        ("SHARD_STORE_INTERVAL", "2s"),
+        ("SHARD_STORE_EVENTS", "100"),
         ("GATEWAY_LIMITS_MESSAGE_SIZE", "64 MiB"),
         ("GATEWAY_SHUTDOWN_GRACE", "0"),
         ("GATEWAY_LOG_LEVEL", "debug"),
@@ -103,7 +108,9 @@ fn new_variables_are_read() {
     let timeout = Duration::from_millis(250);
     assert_eq!(config.components, Components { cache_directory: Some("/cache".into()), memory: 32 << 20, timeout });
     assert_eq!(config.lanes, NonZeroUsize::new(3));
-    assert_eq!(config.buffer, Buffer { per_shard: 1 << 20, total: 1 << 30 });
+    assert_eq!(config.buffer, Buffer { per_shard: 1 << 20, total: 1 << 30, greatest_age: None });
+    let pace = Pace { interval: Duration::from_secs(2), events: NonZeroU64::new(100).unwrap() };
+    assert_eq!(config.shard_store.pace, pace);
     assert_eq!((config.limits.message_size, config.shutdown_grace), (64 << 20, Duration::ZERO));
     assert_eq!(config.log, Log { level: LogLevel::Debug, format: LogFormat::Json });
 }
@@ -161,6 +168,10 @@ fn no_event_is_published_unless_it_is_listed() {
     assert_eq!(loaded.config.effective_chain()[0].config.expose(), &json!({ "events": [] }));
     assert!(loaded.warnings[0].to_string().starts_with("events is empty, so NOTHING IS PUBLISHED"));
     assert_eq!(config("events = [\"READY\", \"*\"]").events, Events::All);
+    assert!(!config("events = [\"*\"]").tells_gaps, "old consumers of everything do not know that event");
+    let told = config("events = [\"*\", \"GATEWAY_GAP\"]");
+    assert_eq!((told.events, told.tells_gaps), (Events::All, true));
+    assert!(config("events = [\"READY\", \"GATEWAY_GAP\"]").tells_gaps);
 }
 
 #[test]

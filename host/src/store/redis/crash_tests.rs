@@ -11,6 +11,7 @@ use redis::{Arg, Cmd, Pipeline, RedisFuture, RedisResult, Value};
 
 use super::save::{Details, in_order};
 use super::{Keys, Stored};
+use crate::delivery::{Checkpoint, Gap, GapReason};
 
 const DETAILS: Details = Details { count: 4, saved_at: 1 };
 
@@ -35,8 +36,10 @@ enum Fate {
 enum Operation {
     /// The session goes on, by so many events.
     Advance(u64),
-    /// A new session, at that sequence.
+    /// A new session, at that sequence. What was not delivered of the one before is owed.
     Begin(u64),
+    /// What was owed is told.
+    Tell,
     Forget,
 }
 
@@ -89,6 +92,7 @@ fn operations() -> impl Strategy<Value = Vec<(Operation, Vec<Fate>)>> {
     let operation = prop_oneof![
         3 => (1..100_u64).prop_map(Operation::Advance),
         2 => (1..1000_u64).prop_map(Operation::Begin),
+        1 => Just(Operation::Tell),
         1 => Just(Operation::Forget),
     ];
     prop::collection::vec((operation, fates()), 1..12)
@@ -100,9 +104,15 @@ proptest! {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let keys = Keys::new("", ShardId(1));
         let cluster = Cluster::default();
-        let (mut current, mut number, mut sent) = (None::<Session>, 0, HashSet::new());
+        let (mut current, mut gaps, mut number, mut sent) = (None::<Session>, Vec::new(), 0, HashSet::new());
         for (operation, fates) in operations {
+            match operation {
+                Operation::Begin(_) => gaps.extend(current.as_ref().map(|session| Gap::after(session, GapReason::NotDelivered))),
+                Operation::Tell => gaps.clear(),
+                Operation::Advance(_) | Operation::Forget => {}
+            }
             current = match (operation, current) {
+                (Operation::Tell, session) => session,
                 (Operation::Advance(events), Some(session)) => {
                     Some(Session { sequence: Sequence(session.sequence.0 + events), ..session })
                 }
@@ -114,23 +124,29 @@ proptest! {
                 (Operation::Forget, _) => None,
             };
             sent.extend(current.clone().map(|session| (session.id, session.sequence, session.resume_url)));
-            let save = || in_order(cluster.clone(), &keys, current.as_ref(), DETAILS);
-            let read = || runtime.block_on(Stored::read_consistently(&cluster, &keys)).unwrap().session(&keys, DETAILS.count);
+            let checkpoint = Checkpoint { session: current.clone(), gaps: gaps.clone() };
+            let save = || in_order(cluster.clone(), &keys, &checkpoint, DETAILS);
+            let read = || runtime.block_on(Stored::read_consistently(&cluster, &keys)).unwrap().checkpoint(&keys, DETAILS.count).0;
 
             let is_cut_short = fates.iter().any(|fate| *fate != Fate::Done);
             cluster.fates.lock().unwrap().extend(fates);
             let saved = runtime.block_on(save()).is_ok();
             cluster.fates.lock().unwrap().clear();
             prop_assert!(saved || is_cut_short);
-            if let Ok(Some(found)) = read() {
+            let before = read();
+            if let Some(found) = before.session {
+                // Nobody resumes the new session without knowing what is owed for the one before.
+                let is_new = current.as_ref().is_some_and(|session| session.id == found.id);
+                prop_assert!(!is_new || gaps.iter().all(|gap| before.gaps.contains(gap)));
                 prop_assert!(sent.contains(&(found.id, found.sequence, found.resume_url)));
             }
             if saved {
-                prop_assert_eq!(read(), Ok(current.clone()));
+                prop_assert_eq!(read(), checkpoint);
             }
         }
-        runtime.block_on(in_order(cluster.clone(), &keys, current.as_ref(), DETAILS)).unwrap();
+        let checkpoint = Checkpoint { session: current, gaps };
+        runtime.block_on(in_order(cluster.clone(), &keys, &checkpoint, DETAILS)).unwrap();
         let found = runtime.block_on(Stored::read_consistently(&cluster, &keys)).unwrap();
-        prop_assert_eq!(found.session(&keys, DETAILS.count), Ok(current));
+        prop_assert_eq!(found.checkpoint(&keys, DETAILS.count).0, checkpoint);
     }
 }

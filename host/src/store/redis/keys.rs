@@ -17,6 +17,8 @@ pub(super) struct Keys {
     pub(super) resume_url: String,
     /// When this was saved, in milliseconds since 1970. Nobody but operators reads it.
     pub(super) saved_at: String,
+    /// Gaps that a later run must tell of, a JSON array. Missing when there are none.
+    pub(super) gaps: String,
 }
 
 impl Keys {
@@ -30,12 +32,13 @@ impl Keys {
             count: key("count"),
             resume_url: key("resume_url"),
             saved_at: key("saved_at"),
+            gaps: key("gaps"),
         }
     }
 
     /// In the order that the script knows them by.
-    pub(super) fn all(&self) -> [&str; 6] {
-        [&self.sequence, &self.session, &self.details_of, &self.count, &self.resume_url, &self.saved_at]
+    pub(super) fn all(&self) -> [&str; 7] {
+        [&self.sequence, &self.session, &self.details_of, &self.count, &self.resume_url, &self.saved_at, &self.gaps]
     }
 }
 
@@ -46,7 +49,7 @@ mod tests {
     #[test]
     fn keys_are_the_originals_and_others_beside() {
         let keys = Keys::new("gateway", ShardId(0));
-        let expected = ["seq", "session", "details_of", "count", "resume_url", "saved_at"];
+        let expected = ["seq", "session", "details_of", "count", "resume_url", "saved_at", "gaps"];
         assert_eq!(keys.all(), expected.map(|name| format!("gateway0{name}")));
         assert_eq!(Keys::new("", ShardId(12)).sequence, "12seq");
     }

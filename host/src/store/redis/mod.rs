@@ -10,14 +10,15 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::bail;
 use futures_util::future::join_all;
-use gateway_protocol::{Session, ShardId};
+use gateway_protocol::ShardId;
 use redis::RedisError;
 
 use self::keys::Keys;
 use self::save::Details;
 use self::stored::{Failure, Stored};
-use super::{SessionStore, ShardSession, Unsaved};
+use super::{SessionStore, ShardCheckpoint, Unsaved};
 use crate::connection::{Backoff, Connection, RedisAddress, to_mend};
+use crate::delivery::Checkpoint;
 
 /// Sessions of one bot's shards in Redis. It does not notice another gateway that runs the same shards.
 #[derive(Debug)]
@@ -27,7 +28,7 @@ pub struct RedisStore {
     /// Over how many shards the bot is spread.
     count: u32,
     /// As they were found.
-    sessions: Vec<ShardSession>,
+    found: Vec<ShardCheckpoint>,
     /// While it works.
     connection: Option<Connection>,
 }
@@ -45,7 +46,7 @@ impl RedisStore {
         shards: impl IntoIterator<Item = ShardId>,
     ) -> anyhow::Result<Self> {
         let shards: Vec<_> = shards.into_iter().collect();
-        let mut store = Self { address, prefix: prefix.to_owned(), count, sessions: Vec::new(), connection: None };
+        let mut store = Self { address, prefix: prefix.to_owned(), count, found: Vec::new(), connection: None };
         let mut backoff = Backoff::default();
         let found = loop {
             let error = match store.find(&shards).await {
@@ -64,42 +65,42 @@ impl RedisStore {
             }
             backoff.wait().await;
         };
-        store.sessions =
-            shards.iter().copied().zip(found).map(|(shard, found)| (shard, usable(shard, found))).collect();
-        let found = store.sessions.iter().filter(|(_, session)| session.is_some()).count();
+        store.found = shards.iter().copied().zip(found).collect();
+        let found = store.found.iter().filter(|(_, checkpoint)| checkpoint.session.is_some()).count();
         tracing::info!("Redis at {} has sessions of {found} of {} shards", store.address, shards.len());
         Ok(store)
     }
 
-    /// What there is to resume of each shard, or why nothing.
-    async fn find(&self, shards: &[ShardId]) -> Result<Vec<Result<Option<Session>, String>>, RedisError> {
+    /// What there is of each shard. What cannot be used is told in the log.
+    async fn find(&self, shards: &[ShardId]) -> Result<Vec<Checkpoint>, RedisError> {
         // It belongs to the caller's runtime; the writer has one of its own.
         let connection = self.address.connect().await?;
-        let sessions = shards.iter().map(|shard| self.load(&connection, *shard));
-        within(ANSWERS, join_all(sessions)).await?.into_iter().collect()
+        let checkpoints = shards.iter().map(|shard| self.load(&connection, *shard));
+        within(ANSWERS, join_all(checkpoints)).await?.into_iter().collect()
     }
 
-    async fn load(
-        &self,
-        connection: &Connection,
-        shard: ShardId,
-    ) -> Result<Result<Option<Session>, String>, RedisError> {
+    async fn load(&self, connection: &Connection, shard: ShardId) -> Result<Checkpoint, RedisError> {
         let keys = Keys::new(&self.prefix, shard);
-        match Stored::read_consistently(connection, &keys).await {
-            Ok(stored) => Ok(stored.session(&keys, self.count).map_err(|reason| reason.to_string())),
-            Err(Failure::Redis(error)) => Err(error),
-            Err(other) => Ok(Err(other.to_string())),
-        }
+        let (checkpoint, unusable) = match Stored::read_consistently(connection, &keys).await {
+            Ok(stored) => stored.checkpoint(&keys, self.count),
+            Err(Failure::Redis(error)) => return Err(error),
+            Err(other) => {
+                warn_of_unusable(shard, &other);
+                return Ok(Checkpoint::default());
+            }
+        };
+        unusable.iter().for_each(|reason| warn_of_unusable(shard, reason));
+        Ok(checkpoint)
     }
 
     /// Saves over the connection that there is, or a new one. It is kept if it works.
-    async fn attempt(&mut self, changes: &[ShardSession]) -> Result<Vec<Result<(), Failure>>, RedisError> {
+    async fn attempt(&mut self, changes: &[ShardCheckpoint]) -> Result<Vec<Result<(), Failure>>, RedisError> {
         // Taken, so that it is gone when this is cut short.
         let connection = match self.connection.take() {
             Some(connection) => connection,
             None => self.address.connect().await?,
         };
-        let saves = changes.iter().map(|(shard, session)| self.save(connection.clone(), *shard, session.as_ref()));
+        let saves = changes.iter().map(|(shard, checkpoint)| self.save(connection.clone(), *shard, checkpoint));
         let outcomes = within(ANSWERS, join_all(saves)).await?;
         if !is_broken(&outcomes) {
             self.connection = Some(connection);
@@ -107,13 +108,13 @@ impl RedisStore {
         Ok(outcomes)
     }
 
-    async fn save(&self, connection: Connection, shard: ShardId, session: Option<&Session>) -> Result<(), Failure> {
+    async fn save(&self, connection: Connection, shard: ShardId, checkpoint: &Checkpoint) -> Result<(), Failure> {
         let keys = Keys::new(&self.prefix, shard);
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let details = Details { count: self.count, saved_at: now.as_millis() };
         match connection {
-            Connection::Single(connection) => save::at_once(connection, &keys, session, details).await,
-            Connection::Cluster(connection) => save::in_order(connection, &keys, session, details).await,
+            Connection::Single(connection) => save::at_once(connection, &keys, checkpoint, details).await,
+            Connection::Cluster(connection) => save::in_order(connection, &keys, checkpoint, details).await,
         }
     }
 
@@ -141,11 +142,11 @@ impl RedisStore {
 }
 
 impl SessionStore for RedisStore {
-    fn sessions(&self) -> Vec<ShardSession> {
-        self.sessions.clone()
+    fn found(&self) -> Vec<ShardCheckpoint> {
+        self.found.clone()
     }
 
-    async fn save_all(&mut self, changes: &[ShardSession]) -> Result<(), Unsaved> {
+    async fn save_all(&mut self, changes: &[ShardCheckpoint]) -> Result<(), Unsaved> {
         let was_idle = self.connection.is_some();
         let mut outcomes = self.attempt(changes).await;
         // An idle connection may have died unnoticed.
@@ -164,11 +165,8 @@ impl SessionStore for RedisStore {
     }
 }
 
-fn usable(shard: ShardId, found: Result<Option<Session>, String>) -> Option<Session> {
-    found.unwrap_or_else(|reason| {
-        tracing::warn!(shard = shard.0, "the session in Redis is not used, so a new one starts: {reason}");
-        None
-    })
+fn warn_of_unusable(shard: ShardId, reason: &dyn std::fmt::Display) {
+    tracing::warn!(shard = shard.0, "what Redis has of the shard is not used, so a new session starts: {reason}");
 }
 
 /// Whether a new connection may do better.

@@ -1,4 +1,4 @@
-//! Saving one shard's session, so that no moment between two writes pairs a session with the sequence of another.
+//! Saving one shard's checkpoint, so that no moment between two writes pairs a session with the sequence of another.
 
 use std::sync::LazyLock;
 
@@ -9,6 +9,7 @@ use redis::{Cmd, Script};
 
 use super::stored::OTHER_TYPE;
 use super::{Failure, Keys, Stored};
+use crate::delivery::{Checkpoint, Gap};
 
 /// What goes beside a session.
 #[derive(Debug, Clone, Copy)]
@@ -27,16 +28,17 @@ pub(super) struct Details {
 pub(super) async fn at_once(
     mut connection: impl ConnectionLike,
     keys: &Keys,
-    session: Option<&Session>,
+    checkpoint: &Checkpoint,
     details: Details,
 ) -> Result<(), Failure> {
     let mut call = SAVE.prepare_invoke();
     for key in keys.all() {
         call.key(key);
     }
-    if let Some(session) = session {
+    call.arg(gaps_text(&checkpoint.gaps)).arg(details.saved_at.to_string());
+    if let Some(session) = &checkpoint.session {
         call.arg(session.sequence.0).arg(&session.id).arg(details.count);
-        call.arg(session.resume_url.as_deref().unwrap_or_default()).arg(details.saved_at.to_string());
+        call.arg(session.resume_url.as_deref().unwrap_or_default());
     }
     match call.invoke_async::<()>(&mut connection).await {
         Err(error) if error.code() == Some(OTHER_TYPE) => {
@@ -48,22 +50,26 @@ pub(super) async fn at_once(
 
 /// On a cluster: keys of one shard are on different nodes, which no transaction spans, so the order of the writes does it. A session
 /// and a sequence that do not belong together are never there at the same time: the sequence goes, the session changes, its own
-/// sequence comes. Whoever finds only one of them resumes nothing. Two gateways that run one shard defeat this.
+/// sequence comes. Whoever finds only one of them resumes nothing. Gaps come first: to tell of one that does not arise is better than
+/// to keep silent about one that does. Two gateways that run one shard defeat this.
 pub(super) async fn in_order<C: ConnectionLike + Clone>(
     connection: C,
     keys: &Keys,
-    session: Option<&Session>,
+    checkpoint: &Checkpoint,
     details: Details,
 ) -> Result<(), Failure> {
     let stored = Stored::read(&connection, keys).await?;
-    let steps = match session {
+    let steps = match &checkpoint.session {
         Some(session) => save_steps(&stored, keys, session, details),
         None => forget_steps(keys),
     };
-    for step in steps {
+    let gaps = gaps_text(&checkpoint.gaps);
+    let others = stored.gaps.as_deref().unwrap_or_default() != gaps.as_bytes();
+    let gaps = others.then(|| vec![set_or_delete(&keys.gaps, &gaps)]);
+    for step in gaps.into_iter().chain(steps) {
         try_join_all(step.iter().map(|command| run(connection.clone(), command))).await?;
     }
-    if let Some(session) = session {
+    if let Some(session) = &checkpoint.session {
         RAISE.key(&keys.sequence).arg(session.sequence.0).invoke_async::<()>(&mut connection.clone()).await?;
     }
     Ok(())
@@ -74,14 +80,15 @@ fn save_steps(stored: &Stored, keys: &Keys, session: &Session, details: Details)
     let id = session.id.as_bytes();
     let saved_at = set(&keys.saved_at, &details.saved_at.to_string());
     let is_same = stored.session.as_deref() == Some(id);
-    if is_same && stored.details_of.as_deref() == Some(id) {
+    let resume_url = session.resume_url.as_deref().unwrap_or_default();
+    let resume_url_is_same = stored.resume_url.as_deref().unwrap_or_default() == resume_url.as_bytes();
+    if is_same && resume_url_is_same && stored.details_of.as_deref() == Some(id) {
         return vec![vec![saved_at]];
     }
-    let resume_url = session.resume_url.as_deref().filter(|url| !url.is_empty());
     let others = vec![
         set(&keys.session, &session.id),
         set(&keys.count, &details.count.to_string()),
-        resume_url.map_or_else(|| delete(&keys.resume_url), |url| set(&keys.resume_url, url)),
+        set_or_delete(&keys.resume_url, resume_url),
         saved_at,
     ];
     // Last, since it says that the others are there.
@@ -91,8 +98,17 @@ fn save_steps(stored: &Stored, keys: &Keys, session: &Session, details: Details)
 }
 
 fn forget_steps(keys: &Keys) -> Vec<Vec<Cmd>> {
-    let [sequence, others @ ..] = keys.all();
-    vec![vec![delete(sequence)], others.map(delete).into()]
+    let [sequence, others @ .., _gaps] = keys.all();
+    vec![vec![delete(sequence)], others.iter().map(|key| delete(key)).collect()]
+}
+
+/// Empty if there are none.
+fn gaps_text(gaps: &[Gap]) -> String {
+    if gaps.is_empty() {
+        return String::new();
+    }
+    // Numbers and texts can always be written.
+    serde_json::to_string(gaps).unwrap_or_default()
 }
 
 async fn run(mut connection: impl ConnectionLike, command: &Cmd) -> Result<(), Failure> {
@@ -103,10 +119,14 @@ fn set(key: &str, value: &str) -> Cmd {
     redis::cmd("SET").arg(key).arg(value).take()
 }
 
+fn set_or_delete(key: &str, value: &str) -> Cmd {
+    if value.is_empty() { delete(key) } else { set(key, value) }
+}
+
 fn delete(key: &str) -> Cmd {
     redis::cmd("DEL").arg(key).take()
 }
 
 static SAVE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("save.lua")));
-/// What the original gateway does with each sequence.
+/// What the original gateway does with each sequence, and with the 0 of a session of which nothing is delivered.
 static RAISE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("raise.lua")));

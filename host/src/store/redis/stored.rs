@@ -7,6 +7,7 @@ use redis::aio::ConnectionLike;
 use thiserror::Error;
 
 use super::Keys;
+use crate::delivery::{Checkpoint, Gap};
 
 /// The values of one shard's keys, as they are.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -15,7 +16,8 @@ pub(super) struct Stored {
     pub(super) session: Option<Vec<u8>>,
     pub(super) details_of: Option<Vec<u8>>,
     count: Option<Vec<u8>>,
-    resume_url: Option<Vec<u8>>,
+    pub(super) resume_url: Option<Vec<u8>>,
+    pub(super) gaps: Option<Vec<u8>>,
 }
 
 /// Why a key cannot be read or written.
@@ -41,12 +43,8 @@ pub(super) enum Unusable {
     NoNumber(String),
     #[error("the key `{0}` is empty or no text. The next session overwrites it; see who else writes there")]
     NoText(String),
-    #[error("the key `{0}` is 0: nothing of that session was delivered")]
-    NothingDelivered(String),
-    #[error(
-        "the key `{key}` is from a run with {count} shards, and a session does not outlive a change of that number"
-    )]
-    OtherCount { key: String, count: u32 },
+    #[error("the key `{0}` holds no list of gaps, so what it tells of lost events is not known. It is overwritten")]
+    NoGaps(String),
 }
 
 impl Stored {
@@ -71,13 +69,38 @@ impl Stored {
         let values = join_all(keys.all().map(|key| get(connection.clone(), key))).await;
         let mut values = values.into_iter().collect::<Result<Vec<_>, _>>()?.into_iter();
         let mut next = || values.next().flatten();
-        Ok(Self { sequence: next(), session: next(), details_of: next(), count: next(), resume_url: next() })
+        let (sequence, session, details_of, count, resume_url) = (next(), next(), next(), next(), next());
+        let (_saved_at, gaps) = (next(), next());
+        Ok(Self { sequence, session, details_of, count, resume_url, gaps })
     }
 
-    /// The session that a bot of `count` shards can resume. `Ok(None)` if there are no keys.
+    /// What is of use to a bot of `count` shards, and what is wrong with the rest.
     ///
     /// Without a count the original wrote it, which is resumed. With a count that is another session's, the original wrote it, too.
-    pub(super) fn session(self, keys: &Keys, count: u32) -> Result<Option<Session>, Unusable> {
+    pub(super) fn checkpoint(mut self, keys: &Keys, count: u32) -> (Checkpoint, Vec<Unusable>) {
+        let gaps = match self.gaps.take().as_deref().map(serde_json::from_slice::<Vec<Gap>>) {
+            None => Ok(Vec::new()),
+            Some(gaps) => gaps.map_err(|_| Unusable::NoGaps(keys.gaps.clone())),
+        };
+        let session = self.session(keys, count);
+        let mut unusable = Vec::new();
+        let gaps = gaps.unwrap_or_else(|reason| {
+            unusable.push(reason);
+            Vec::new()
+        });
+        let checkpoint = match session {
+            Ok(Some((session, is_same_count))) => Checkpoint::found(session, gaps, is_same_count),
+            Ok(None) => Checkpoint { session: None, gaps },
+            Err(reason) => {
+                unusable.push(reason);
+                Checkpoint { session: None, gaps }
+            }
+        };
+        (checkpoint, unusable)
+    }
+
+    /// The session, and whether it is of a run with as many shards. `Ok(None)` if there are no keys.
+    fn session(self, keys: &Keys, count: u32) -> Result<Option<(Session, bool)>, Unusable> {
         let half = |there: &String, missing: &String| Unusable::Half { there: there.clone(), missing: missing.clone() };
         let (id, sequence) = match (self.session, self.sequence) {
             (Some(id), Some(sequence)) => (id, sequence),
@@ -86,16 +109,12 @@ impl Stored {
             (None, None) => return Ok(None),
         };
         let details = self.details_of.is_none_or(|session| session == id);
-        let stored_count = self.count.filter(|_| details).map(|count| number(&keys.count, &count)).transpose()?;
-        if let Some(other) = stored_count.filter(|stored| *stored != count) {
-            return Err(Unusable::OtherCount { key: keys.count.clone(), count: other });
-        }
-        let sequence = number(&keys.sequence, &sequence)?;
-        if sequence == 0 {
-            return Err(Unusable::NothingDelivered(keys.sequence.clone()));
-        }
+        let stored_count = self.count.filter(|_| details);
+        let stored_count = stored_count.map(|count| number::<u32>(&keys.count, &count)).transpose()?;
+        let sequence = Sequence(number(&keys.sequence, &sequence)?);
         let resume_url = self.resume_url.filter(|_| details).map(|url| text(&keys.resume_url, url)).transpose()?;
-        Ok(Some(Session { id: text(&keys.session, id)?, resume_url, sequence: Sequence(sequence) }))
+        let session = Session { id: text(&keys.session, id)?, resume_url, sequence };
+        Ok(Some((session, stored_count.is_none_or(|stored| stored == count))))
     }
 }
 
@@ -124,6 +143,7 @@ mod tests {
     use gateway_protocol::ShardId;
 
     use super::*;
+    use crate::delivery::GapReason;
 
     const COUNT: u32 = 4;
 
@@ -151,28 +171,55 @@ mod tests {
         Session { id: "a".into(), resume_url: resume_url.map(Into::into), sequence: Sequence(500) }
     }
 
+    fn found(stored: Stored) -> Checkpoint {
+        let (checkpoint, unusable) = stored.checkpoint(&keys(), COUNT);
+        assert_eq!(unusable, []);
+        checkpoint
+    }
+
     fn refused(stored: Stored) -> String {
-        stored.session(&keys(), COUNT).unwrap_err().to_string()
+        let (checkpoint, unusable) = stored.checkpoint(&keys(), COUNT);
+        assert_eq!(checkpoint, Checkpoint::default());
+        assert_eq!(unusable.len(), 1, "{unusable:?}");
+        unusable[0].to_string()
+    }
+
+    fn gap(from: u64, reason: GapReason) -> Checkpoint {
+        let gap = Gap { session: "a".into(), from: Sequence(from), to: None, reason };
+        Checkpoint { session: None, gaps: vec![gap] }
     }
 
     #[test]
     fn a_session_of_the_original_is_resumed_at_the_base_url() {
-        assert_eq!(original("a", "500").session(&keys(), COUNT), Ok(Some(session(None))));
-        assert_eq!(whole().session(&keys(), COUNT), Ok(Some(session(Some("wss://x")))));
-        assert_eq!(Stored::default().session(&keys(), COUNT), Ok(None));
+        assert_eq!(found(original("a", "500")), session(None).into());
+        assert_eq!(found(whole()), session(Some("wss://x")).into());
+        assert_eq!(found(Stored::default()), Checkpoint::default());
     }
 
     #[test]
     fn what_the_original_left_of_another_session_does_not_count() {
         let stored = Stored { details_of: value("b"), count: value("8"), ..whole() };
-        assert_eq!(stored.session(&keys(), COUNT), Ok(Some(session(None))));
+        assert_eq!(found(stored), session(None).into());
     }
 
     #[test]
-    fn another_count_is_not_resumed() {
-        let other = "the key `gateway3count` is from a run with 8 shards, and a session does not outlive a change of that number";
-        assert_eq!(refused(Stored { count: value("8"), ..whole() }), other);
-        assert_eq!(refused(Stored { count: value("8"), details_of: None, ..whole() }), other);
+    fn a_session_that_cannot_be_resumed_is_a_gap() {
+        let other_count = gap(501, GapReason::ShardCount);
+        assert_eq!(found(Stored { count: value("8"), ..whole() }), other_count);
+        assert_eq!(found(Stored { count: value("8"), details_of: None, ..whole() }), other_count);
+        assert_eq!(found(original("a", "0")), gap(1, GapReason::NothingDelivered));
+    }
+
+    #[test]
+    fn gaps_are_found_with_and_without_a_session() {
+        let text = r#"[{"session":"a","from":7,"to":null,"reason":"not_delivered"}]"#;
+        let gaps = gap(7, GapReason::NotDelivered).gaps;
+        assert_eq!(found(Stored { gaps: value(text), ..Stored::default() }).gaps, gaps);
+        let both = found(Stored { gaps: value(text), ..whole() });
+        assert_eq!(both, Checkpoint { session: Some(session(Some("wss://x"))), gaps });
+        let (checkpoint, unusable) = Stored { gaps: value("?"), ..whole() }.checkpoint(&keys(), COUNT);
+        assert_eq!(checkpoint, session(Some("wss://x")).into(), "the session is of use all the same");
+        assert!(unusable[0].to_string().starts_with("the key `gateway3gaps` holds no list of gaps"));
     }
 
     #[test]
@@ -185,7 +232,6 @@ mod tests {
 
     #[test]
     fn what_is_no_session_is_named_by_its_key() {
-        assert!(refused(original("a", "0")).starts_with("the key `gateway3seq` is 0: nothing"));
         for no_number in ["", "abc", "-1", "+1", "1.5", "1e3", " 1", "inf", "99999999999999999999"] {
             assert!(
                 refused(original("a", no_number)).starts_with("the key `gateway3seq` holds no number."),

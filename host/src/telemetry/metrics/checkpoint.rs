@@ -1,7 +1,10 @@
 //! How saving sessions goes.
 
+use std::time::Instant;
+
 use prometheus::{IntCounter, IntGauge, Result};
 
+use super::age::{Ages, Since};
 use super::families::Families;
 
 /// The figures of the checkpoint writer.
@@ -10,6 +13,7 @@ pub struct CheckpointMetrics {
     saved: IntCounter,
     failed: IntCounter,
     unsaved: IntGauge,
+    up_to_date: Since,
 }
 
 impl CheckpointMetrics {
@@ -22,6 +26,13 @@ impl CheckpointMetrics {
             )?,
             unsaved: families
                 .gauge("gateway_checkpoints_unsaved", "Shards whose latest checkpoint could not be saved yet.")?,
+            up_to_date: Ages::new(
+                families,
+                "gateway_checkpoint_age_seconds",
+                "How long ago the store last had all checkpoints; a crash now delivers again what was delivered since.",
+                &[],
+            )?
+            .watch(&[]),
         })
     }
 
@@ -33,6 +44,11 @@ impl CheckpointMetrics {
     /// A checkpoint could not be saved.
     pub fn failed(&self) {
         self.failed.inc();
+    }
+
+    /// The store has all checkpoints.
+    pub fn up_to_date(&self) {
+        self.up_to_date.set(Some(Instant::now()));
     }
 
     /// The latest checkpoint of `shards` shards could not be saved yet.

@@ -1,7 +1,10 @@
 //! What happens in a lane.
 
+use std::time::Instant;
+
 use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Result};
 
+use super::age::{Ages, Since};
 use super::families::Families;
 
 /// The families that all lanes' figures are in.
@@ -11,6 +14,8 @@ pub(super) struct LaneFamilies {
     events: IntCounterVec,
     settled: IntCounterVec,
     open: IntGaugeVec,
+    oldest: Ages,
+    crashes: IntCounterVec,
     messages_refused: IntCounter,
 }
 
@@ -30,10 +35,32 @@ impl LaneFamilies {
                 "Events that a lane has taken and that are not settled.",
                 &lane,
             )?,
+            oldest: Ages::new(
+                families,
+                "gateway_oldest_unsettled_seconds",
+                "How long ago the lane took the oldest event that is not settled; 0 if there is none.",
+                &lane,
+            )?,
+            crashes: families.counters(
+                "gateway_lane_crashes_total",
+                "How often a lane crashed and went on with what it had.",
+                &lane,
+            )?,
             messages_refused: families.counter(
                 "gateway_messages_refused_total",
                 "Messages from the broker that the adapter could not read.",
             )?,
+        })
+    }
+}
+
+impl LaneFamilies {
+    /// Open events, and settled ones, of the first `lanes` lanes.
+    pub(super) fn totals(&self, lanes: usize) -> (u64, u64) {
+        let lanes = (0..lanes).map(|lane| lane.to_string());
+        lanes.fold((0, 0), |(open, settled), lane| {
+            let in_lane = u64::try_from(self.open.with_label_values(&[&lane]).get()).unwrap_or_default();
+            (open + in_lane, settled + self.settled.with_label_values(&[&lane]).get())
         })
     }
 }
@@ -45,6 +72,8 @@ pub struct LaneMetrics {
     events: IntCounter,
     settled: IntCounter,
     open: IntGauge,
+    oldest: Since,
+    crashes: IntCounter,
     messages_refused: IntCounter,
 }
 
@@ -56,6 +85,8 @@ impl LaneMetrics {
             events: families.events.with_label_values(&[&lane]),
             settled: families.settled.with_label_values(&[&lane]),
             open: families.open.with_label_values(&[&lane]),
+            oldest: families.oldest.watch(&[&lane]),
+            crashes: families.crashes.with_label_values(&[&lane]),
             messages_refused: families.messages_refused.clone(),
         }
     }
@@ -73,9 +104,21 @@ impl LaneMetrics {
         }
     }
 
-    /// `events` events are not settled.
-    pub fn open(&self, events: usize) {
+    /// `events` events are not settled; the oldest was taken at `oldest`.
+    pub fn open(&self, events: usize, oldest: Option<Instant>) {
         self.open.set(i64::try_from(events).unwrap_or(i64::MAX));
+        self.oldest.set(oldest);
+    }
+
+    /// The age of the oldest event that is not settled, for whoever wants to look at it.
+    #[must_use]
+    pub fn oldest(&self) -> Since {
+        self.oldest.clone()
+    }
+
+    /// The lane crashed, and goes on.
+    pub fn crashed(&self) {
+        self.crashes.inc();
     }
 
     /// A message from the broker could not be read.
@@ -87,6 +130,6 @@ impl LaneMetrics {
 impl Drop for LaneMetrics {
     /// A lane that ended holds nothing.
     fn drop(&mut self) {
-        self.open(0);
+        self.open(0, None);
     }
 }

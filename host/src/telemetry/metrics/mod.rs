@@ -4,12 +4,14 @@
 //! for each happening. These structs hold their time series, so that an event costs no look-up of labels. Every label's
 //! values are bounded: what a server or a component names freely is only taken up to a limit.
 
+mod age;
 mod broker;
 mod checkpoint;
 mod command;
 mod component;
 mod dead_letter;
 mod families;
+mod gap;
 mod identify;
 mod lane;
 mod ping;
@@ -22,11 +24,13 @@ mod tests;
 use gateway_protocol::ShardId;
 use prometheus::{IntGauge, Registry, TextEncoder};
 
+pub use self::age::Since;
 pub use self::broker::BrokerMetrics;
 pub use self::checkpoint::CheckpointMetrics;
 pub use self::command::CommandMetrics;
 pub use self::component::ComponentMetrics;
 pub use self::dead_letter::DeadLetterMetrics;
+pub use self::gap::GapMetrics;
 pub use self::identify::IdentifyMetrics;
 pub use self::lane::LaneMetrics;
 pub use self::shard::ShardMetrics;
@@ -55,6 +59,7 @@ pub struct Metrics {
     checkpoints: CheckpointMetrics,
     brokers: BrokerFamilies,
     dead_letters: DeadLetterMetrics,
+    gaps: GapMetrics,
 }
 
 impl Metrics {
@@ -94,6 +99,7 @@ impl Metrics {
             checkpoints: CheckpointMetrics::new(&families)?,
             brokers: BrokerFamilies::new(&families)?,
             dead_letters: DeadLetterMetrics::new(&families)?,
+            gaps: GapMetrics::new(&families)?,
             registry,
         })
     }
@@ -113,6 +119,12 @@ impl Metrics {
     #[must_use]
     pub fn lane(&self, index: usize) -> LaneMetrics {
         LaneMetrics::new(index, &self.lanes)
+    }
+
+    /// How many events the first `lanes` lanes have taken that are not settled, and how many they have ever settled.
+    #[must_use]
+    pub fn lane_totals(&self, lanes: usize) -> (u64, u64) {
+        self.lanes.totals(lanes)
     }
 
     /// The figures of a component's instance, for the lane that has it.
@@ -149,6 +161,12 @@ impl Metrics {
     #[must_use]
     pub fn broker(&self, name: &'static str) -> BrokerMetrics {
         BrokerMetrics::new(name, &self.brokers)
+    }
+
+    /// The figures of gaps.
+    #[must_use]
+    pub fn gaps(&self) -> GapMetrics {
+        self.gaps.clone()
     }
 
     /// The figures of the file of dead letters.

@@ -173,7 +173,7 @@ fn a_lane_that_ended_holds_nothing_open() {
     let metrics = Metrics::new().unwrap();
     let lane = metrics.lane(1);
     lane.batch(10);
-    lane.open(10);
+    lane.open(10, None);
     lane.settled(false);
     lane.settled(true);
     lane.message_refused();

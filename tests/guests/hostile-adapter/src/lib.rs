@@ -43,6 +43,7 @@ impl Guest for Hostile {
                 "trap-on-third-call" if call == 3 => core::arch::wasm32::unreachable(),
                 "error-on-third-call" if call == 3 => return Err(Error::Unavailable("not this time".into())),
                 "loop-on-third-call" if call == 3 => endless(),
+                "trap-on-poison" if event.name == "POISON" => core::arch::wasm32::unreachable(),
                 "past-the-end" => stdio::write(u32::MAX, b"", PayloadForm::Verbatim, b""),
                 "hand-over-without-end" => hand_over_without_end(index),
                 _ => {}

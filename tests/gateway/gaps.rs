@@ -1,0 +1,138 @@
+//! What is lost is said: in the log, in the figures, and to bots that want to hear of it.
+
+use gateway_simulator::{FaultKind, Happening, Limits, Options, Simulator};
+use gateway_tests::{Event, Setup};
+
+use crate::support::{happens, setup, start};
+
+#[tokio::test]
+async fn a_lost_session_is_told_between_its_events_and_those_of_the_next() {
+    let simulator = starts_at_once(Options::default()).await;
+    let control = simulator.control();
+    let mut gateway = telling(&simulator).with_metrics().start();
+    let ready = gateway.next_named("READY").await;
+    control.send_event(0, "LAST", "{}");
+    gateway.next_named("LAST").await;
+    control.fault(FaultKind::InvalidSession { resumable: false });
+    let gap = gateway.next_event().await;
+    assert_gap(&gap, &ready, 3, None, "session_lost");
+    gateway.next_named("READY").await;
+    let line = gateway.logged("the session is lost (invalidated)").await;
+    assert!(line.contains("shard 0") && line.contains("from 3 on"), "{line}");
+    let figures = gateway.figures().await;
+    assert_eq!(figures.of(r#"gateway_gaps_total{reason="session_lost",shard="0"}"#), Some(1.0));
+    assert_eq!(figures.of(r#"gateway_gaps_total{reason="left_out",shard="0"}"#), Some(0.0), "shown from the start");
+}
+
+#[tokio::test]
+async fn who_does_not_name_the_event_is_not_told() {
+    let simulator = starts_at_once(Options::default()).await;
+    let mut gateway = setup(&simulator).with_metrics().start();
+    gateway.next_named("READY").await;
+    simulator.control().fault(FaultKind::InvalidSession { resumable: false });
+    assert_eq!(gateway.next_event().await.name, "READY");
+    let figures = gateway.figures().await;
+    assert_eq!(figures.of(r#"gateway_gaps_total{reason="session_lost",shard="0"}"#), Some(1.0));
+}
+
+#[tokio::test]
+async fn sequences_that_discord_leaves_out_are_told() {
+    let simulator = starts_at_once(Options::default()).await;
+    let control = simulator.control();
+    let setup = telling(&simulator).variable("DISCORD_EVENTS", "READY,NEXT,GATEWAY_GAP");
+    let mut gateway = setup.start();
+    let ready = gateway.next_named("READY").await;
+    control.fault(FaultKind::SequenceGap { skipped: 10 });
+    control.send_event(0, "NEXT", "{}");
+    let gap = gateway.next_event().await;
+    assert_gap(&gap, &ready, 2, Some(11), "left_out");
+    gateway.next_named("NEXT").await;
+    gateway.logged("events 2 to 11 of session").await;
+}
+
+#[tokio::test]
+async fn a_session_that_ended_between_two_runs_is_told() {
+    let simulator = starts_at_once(Options { replay_events: 1, ..Options::default() }).await;
+    let control = simulator.control();
+    let setup = telling(&simulator);
+    let mut gateway = setup.start();
+    let ready = gateway.next_named("READY").await;
+    gateway.drain().await;
+    for number in 0..3 {
+        control.send_event(0, "LOST", number.to_string());
+    }
+    let mut gateway = setup.start();
+    assert_gap(&gateway.next_event().await, &ready, 2, None, "session_lost");
+    gateway.next_named("READY").await;
+}
+
+#[tokio::test]
+async fn another_number_of_shards_is_told() {
+    let simulator = starts_at_once(Options::default()).await;
+    let setup = telling(&simulator);
+    let mut gateway = setup.start();
+    let ready = gateway.next_named("READY").await;
+    gateway.drain().await;
+    let setup = setup.variable("DISCORD_SHARD_COUNT", "2").variable("DISCORD_SHARD_IDS", "0");
+    let mut gateway = setup.start();
+    assert_gap(&gateway.next_event().await, &ready, 2, None, "shard_count");
+    gateway.next_named("READY").await;
+}
+
+/// The session ended while STDOUT took nothing, and the gateway was killed: nobody has what it had received.
+#[tokio::test]
+async fn what_was_received_of_an_ended_session_and_not_delivered_is_told_by_the_next_run() {
+    let simulator = starts_at_once(Options::default()).await;
+    let control = simulator.control();
+    let setup = telling(&simulator).variable("SHARD_STORE_PATH", "store");
+    let mut gateway = setup.start_unread();
+    let first = happens(&control, 1, |entry| matches!(entry.happening, Happening::Ready { .. })).await;
+    let Happening::Ready { session: first } = first.happening else { unreachable!() };
+    // More than a pipe holds.
+    control.send_event(0, "LARGE", format!("{:?}", "x".repeat(1 << 21)));
+    control.fault(FaultKind::InvalidSession { resumable: false });
+    let second = happens(&control, 2, |entry| matches!(entry.happening, Happening::Ready { .. })).await;
+    let Happening::Ready { session: second } = second.happening else { unreachable!() };
+    let stored = || {
+        let bots = std::fs::read_dir(setup.path("store")).into_iter().flatten();
+        let mut files = bots.map(|bot| bot.unwrap().path().join("shard-0.json"));
+        files.find_map(|file| std::fs::read_to_string(file).ok()).unwrap_or_default()
+    };
+    while !stored().contains(&second) {
+        tokio::task::yield_now().await;
+    }
+    gateway.signal("KILL").await;
+    gateway.ended().await;
+
+    let mut gateway = setup.start();
+    let mut told = Vec::new();
+    while told.len() < 3 {
+        told.push(gateway.next_named("GATEWAY_GAP").await.data);
+    }
+    let of = |reason: &str| told.iter().find(|gap| gap["reason"] == reason).unwrap();
+    let lost = of("session_lost");
+    assert_eq!((lost["session"].as_str(), lost["from"].as_u64()), (Some(&*first), Some(3)));
+    // READY was small enough for the pipe.
+    let undelivered = of("not_delivered");
+    assert_eq!(undelivered["session"].as_str(), Some(&*first));
+    assert_eq!(undelivered["to"].as_u64(), Some(2), "{undelivered}");
+    assert_eq!(of("nothing_delivered")["session"].as_str(), Some(&*second));
+    gateway.next_named("READY").await;
+    gateway.logged("lost in an earlier run: events").await;
+}
+
+fn assert_gap(gap: &Event, ready: &Event, from: u64, to: Option<u64>, reason: &str) {
+    assert_eq!(gap.name, "GATEWAY_GAP");
+    let session = &ready.data["session_id"];
+    let expected = serde_json::json!({ "shard": 0, "session": session, "from": from, "to": to, "reason": reason });
+    assert_eq!(gap.data, expected);
+}
+
+fn telling(simulator: &Simulator) -> Setup {
+    setup(simulator).variable("DISCORD_EVENTS", "*,GATEWAY_GAP")
+}
+
+async fn starts_at_once(options: Options) -> Simulator {
+    let limits = Limits { identify_interval: std::time::Duration::ZERO, ..Limits::default() };
+    start(Options { limits, guilds_per_shard: 0, ..options }).await
+}
