@@ -7,7 +7,7 @@ use gateway_simulator::{Flood, FloodOptions};
 
 use crate::floor::Buffering;
 use crate::report::{self, Best};
-use crate::subject::{Subject, Target};
+use crate::subject::{Subject, Target, Variant};
 use crate::{ROUNDS, allocations, idle, start};
 
 /// Shards that are flooded at a time.
@@ -20,8 +20,9 @@ pub(crate) fn bench(gateway: PathBuf, inspecting: PathBuf, events: u64) -> anyho
     let subjects = [
         Subject::Floor(Buffering::Each),
         Subject::Floor(Buffering::Full),
-        Subject::Gateway { binary: gateway.clone(), filter: None },
-        Subject::Gateway { binary: gateway.clone(), filter: Some(inspecting) },
+        Subject::Gateway { binary: gateway.clone(), variant: Variant::NoCheckpoints },
+        Subject::Gateway { binary: gateway.clone(), variant: Variant::Default },
+        Subject::Gateway { binary: gateway.clone(), variant: Variant::Filter(inspecting) },
     ];
     println!("{events} events in each run, best of {ROUNDS}\n");
     report::heading(2);

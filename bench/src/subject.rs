@@ -18,9 +18,29 @@ pub(crate) enum Subject {
     Gateway {
         /// The binary.
         binary: PathBuf,
-        /// A filter beside the default ones.
-        filter: Option<PathBuf>,
+        /// What differs from a configuration without any setting.
+        variant: Variant,
     },
+}
+
+/// How a gateway is configured.
+pub(crate) enum Variant {
+    /// As it comes.
+    Default,
+    /// It does not save how far its shards are.
+    NoCheckpoints,
+    /// With a filter beside the default ones.
+    Filter(PathBuf),
+}
+
+impl Variant {
+    fn configuration(&self) -> String {
+        match self {
+            Self::Default => String::new(),
+            Self::NoCheckpoints => "[shard_store]\ntype = \"memory\"\n".to_owned(),
+            Self::Filter(filter) => format!("[[filters]]\ncomponent = {:?}\n", filter.display().to_string()),
+        }
+    }
 }
 
 /// Where the events come from, and how many lines they make.
@@ -76,11 +96,7 @@ impl Subject {
                 command.args(["floor", buffering, &format!("ws://{}", target.host), &target.shards.to_string()]);
                 Ok(command)
             }
-            Self::Gateway { binary, filter } => {
-                let component =
-                    |filter: &PathBuf| format!("[[filters]]\ncomponent = {:?}\n", filter.display().to_string());
-                gateway(binary, &filter.as_ref().map(component).unwrap_or_default(), &target.host, home)
-            }
+            Self::Gateway { binary, variant } => gateway(binary, &variant.configuration(), &target.host, home),
         }
     }
 }
@@ -112,8 +128,9 @@ impl fmt::Display for Subject {
         formatter.pad(match self {
             Self::Floor(Buffering::Each) => "bare loop",
             Self::Floor(Buffering::Full) => "bare loop, 64 KiB writes",
-            Self::Gateway { filter: None, .. } => "gateway",
-            Self::Gateway { filter: Some(_), .. } => "gateway, inspecting filter",
+            Self::Gateway { variant: Variant::Default, .. } => "gateway",
+            Self::Gateway { variant: Variant::NoCheckpoints, .. } => "gateway, no checkpoints",
+            Self::Gateway { variant: Variant::Filter(_), .. } => "gateway, inspecting filter",
         })
     }
 }

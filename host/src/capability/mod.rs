@@ -16,6 +16,7 @@ mod contents;
 mod incoming;
 mod parcel;
 pub mod redis;
+mod server_parts;
 pub mod stdio;
 mod transcode;
 
@@ -23,6 +24,7 @@ pub use claim::{Claim, Outcome};
 pub use contents::{Content, Contents, PayloadForm};
 pub use incoming::Incoming;
 pub use parcel::{Confirmation, Gone, Job, Outputs, Parcel, Room};
+pub use server_parts::ServerParts;
 
 /// What an adapter has declared in `open`: what it needs of its broker. The same for all of its instances.
 #[derive(Debug, Default, Clone, PartialEq)]

@@ -5,7 +5,7 @@ use tokio::sync::mpsc;
 
 use super::gateway::{Io, Telemetry};
 use crate::capability::stdio::{self, Writer, WriterEnd};
-use crate::capability::{Declared, Gone, Incoming, amqp, redis};
+use crate::capability::{Declared, Gone, Incoming, ServerParts, amqp, redis};
 use crate::command::ReadyShards;
 use crate::config::{BrokerType, Choice as _, Config};
 use crate::delivery::{self, DeadLetters};
@@ -34,7 +34,6 @@ impl Broker {
         dead_letters: &DeadLetters,
         telemetry: &Telemetry,
     ) -> anyhow::Result<Self> {
-        let name = config.broker.kind.name();
         match config.broker.kind {
             BrokerType::Stdio => {
                 let (writer, end) = Writer::start(io.output).context("STDOUT cannot be written")?;
@@ -43,24 +42,22 @@ impl Broker {
                 }
                 Ok(Self::Stdio(Some(writer), end))
             }
-            BrokerType::Amqp => Ok(Self::Amqp(amqp::Server::new(amqp::ServerParts {
-                config: config.amqp.clone(),
-                commands: config.broker.commands,
+            BrokerType::Amqp => Ok(Self::Amqp(amqp::Server::new(parts(
+                &config.amqp,
+                config,
                 incoming,
-                ready: ready.watch(),
-                dead_letters: dead_letters.clone(),
-                metrics: telemetry.metrics.broker(name),
-                health: telemetry.health.broker(name),
-            })?)),
-            BrokerType::Redis => Ok(Self::Redis(redis::Server::new(redis::ServerParts {
-                config: config.redis.clone(),
-                commands: config.broker.commands,
+                ready,
+                dead_letters,
+                telemetry,
+            ))?)),
+            BrokerType::Redis => Ok(Self::Redis(redis::Server::new(parts(
+                &config.redis,
+                config,
                 incoming,
-                ready: ready.watch(),
-                dead_letters: dead_letters.clone(),
-                metrics: telemetry.metrics.broker(name),
-                health: telemetry.health.broker(name),
-            })?)),
+                ready,
+                dead_letters,
+                telemetry,
+            ))?)),
         }
     }
 
@@ -136,6 +133,26 @@ impl Broker {
                 Ok(())
             }
         }
+    }
+}
+
+fn parts<C: Clone>(
+    server: &C,
+    config: &Config,
+    incoming: mpsc::Sender<Incoming>,
+    ready: &ReadyShards,
+    dead_letters: &DeadLetters,
+    telemetry: &Telemetry,
+) -> ServerParts<C> {
+    let name = config.broker.kind.name();
+    ServerParts {
+        config: server.clone(),
+        commands: config.broker.commands,
+        incoming,
+        ready: ready.watch(),
+        dead_letters: dead_letters.clone(),
+        metrics: telemetry.metrics.broker(name),
+        health: telemetry.health.broker(name),
     }
 }
 

@@ -21,5 +21,5 @@ mod undeliverable;
 pub use host::link;
 pub use messages::Messages;
 pub use publisher::Publisher;
-pub use server::{Server, ServerParts, check};
+pub use server::{Server, check};
 pub use topology::Topology;

@@ -19,30 +19,9 @@ use super::consumer::{Activity, Consumer};
 use super::publisher::Publisher;
 use super::topology::Topology;
 use super::undeliverable::Undeliverable;
-use crate::capability::Incoming;
+use crate::capability::{Incoming, ServerParts};
 use crate::config::CommandPolicy;
 use crate::connection::server_tls;
-use crate::delivery::DeadLetters;
-use crate::telemetry::{BrokerHealth, BrokerMetrics};
-
-/// What a server is made of.
-#[derive(Debug)]
-pub struct ServerParts {
-    /// Where it is.
-    pub config: crate::config::Amqp,
-    /// Which messages are not carried out.
-    pub commands: CommandPolicy,
-    /// Takes what consumers bring.
-    pub incoming: mpsc::Sender<Incoming>,
-    /// The shards that take commands now.
-    pub ready: watch::Receiver<BTreeSet<ShardId>>,
-    /// Takes what the server will never take.
-    pub dead_letters: DeadLetters,
-    /// Its figures.
-    pub metrics: BrokerMetrics,
-    /// Where it says how it is.
-    pub health: BrokerHealth,
-}
 
 /// The operator's AMQP server. Clones are handles of the same.
 #[derive(Clone)]
@@ -86,7 +65,7 @@ impl Server {
     ///
     /// # Errors
     /// If `amqp.url` is no address, or `amqp.ca_file` cannot be read.
-    pub fn new(parts: ServerParts) -> anyhow::Result<Self> {
+    pub fn new(parts: ServerParts<crate::config::Amqp>) -> anyhow::Result<Self> {
         let ServerParts { config, commands, incoming, ready, dead_letters, metrics, health } = parts;
         let (address, tls) = endpoint(&config)?;
         let ending = CancellationToken::new();

@@ -20,5 +20,5 @@ mod window;
 pub use commands::{Commands, Trim};
 pub use host::link;
 pub use query::QueryClient;
-pub use server::{Publisher, Server, ServerParts};
+pub use server::{Publisher, Server};
 pub use stream::Consumer;

@@ -1,12 +1,11 @@
 //! The Redis server or cluster, for all who use it.
 
 use std::any::Any;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use gateway_protocol::ShardId;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
@@ -14,30 +13,9 @@ use super::consumer::{Phase, Reader, ReaderParts, create_group, group_to_mend};
 use super::publisher::{Pipe, PipeParts};
 use super::status::Status;
 use super::{Commands, Consumer, QueryClient, cluster};
-use crate::capability::{Gone, Incoming, Job};
-use crate::config::{self, CommandPolicy};
+use crate::capability::{Gone, Job, ServerParts};
+use crate::config;
 use crate::connection::{Backoff, RedisAddress, to_mend};
-use crate::delivery::DeadLetters;
-use crate::telemetry::{BrokerHealth, BrokerMetrics};
-
-/// What a [`Server`] is made of.
-#[derive(Debug)]
-pub struct ServerParts {
-    /// Where it is.
-    pub config: config::Redis,
-    /// Which commands are carried out.
-    pub commands: CommandPolicy,
-    /// Where entries go.
-    pub incoming: mpsc::Sender<Incoming>,
-    /// The shards that are ready for commands.
-    pub ready: watch::Receiver<BTreeSet<ShardId>>,
-    /// Where commands go that will never work.
-    pub dead_letters: DeadLetters,
-    /// Counts what happens.
-    pub metrics: BrokerMetrics,
-    /// Hears how things stand.
-    pub health: BrokerHealth,
-}
 
 /// A Redis server or cluster. Clones are the same one.
 #[derive(Clone)]
@@ -46,7 +24,7 @@ pub struct Server {
 }
 
 struct Inner {
-    parts: ServerParts,
+    parts: ServerParts<config::Redis>,
     address: RedisAddress,
     status: Status,
     phase: watch::Sender<Phase>,
@@ -79,7 +57,7 @@ impl Server {
     ///
     /// # Errors
     /// If these cannot be used. The text says what to do, and holds no secret.
-    pub fn new(parts: ServerParts) -> anyhow::Result<Self> {
+    pub fn new(parts: ServerParts<config::Redis>) -> anyhow::Result<Self> {
         let address = RedisAddress::new(&parts.config)?;
         let status = Status::new(address.to_string(), parts.metrics.clone(), parts.health.clone());
         let queries = QueryClient::new(address.clone());
