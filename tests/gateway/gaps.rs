@@ -1,5 +1,7 @@
 //! What is lost is said: in the log, in the figures, and to bots that want to hear of it.
 
+use std::path::PathBuf;
+
 use gateway_simulator::{FaultKind, Happening, Limits, Options, Simulator};
 use gateway_tests::{Event, Setup};
 
@@ -79,6 +81,41 @@ async fn another_number_of_shards_is_told() {
     gateway.next_named("READY").await;
 }
 
+/// As if the store were of another world: Discord has never sent so much.
+#[tokio::test]
+async fn a_watermark_ahead_of_the_session_is_a_new_session_and_a_gap() {
+    let simulator = starts_at_once(Options::default()).await;
+    let setup = telling(&simulator).variable("SHARD_STORE_PATH", "store");
+    let mut gateway = setup.start();
+    let ready = gateway.next_named("READY").await;
+    gateway.drain().await;
+    let file = session_file(&setup);
+    let text = std::fs::read_to_string(&file).unwrap();
+    assert!(text.contains(r#""sequence":1}"#), "{text}");
+    std::fs::write(&file, text.replace(r#""sequence":1}"#, r#""sequence":1000}"#)).unwrap();
+    let mut gateway = setup.start();
+    assert_gap(&gateway.next_event().await, &ready, 1001, None, "session_lost");
+    let again = gateway.next_named("READY").await;
+    assert_ne!(again.data["session_id"], ready.data["session_id"]);
+}
+
+#[tokio::test]
+async fn a_file_that_cannot_be_read_is_told() {
+    let simulator = starts_at_once(Options::default()).await;
+    let setup = telling(&simulator).variable("SHARD_STORE_PATH", "store");
+    for damaged in ["{\"version\":1,\"shard\":0,\"shard_co", "{\"version\":99}", "\0\0\0"] {
+        let mut gateway = setup.start();
+        gateway.next_named("READY").await;
+        gateway.drain().await;
+        std::fs::write(session_file(&setup), damaged).unwrap();
+        let mut gateway = setup.start();
+        let gap = gateway.next_event().await;
+        assert_eq!((gap.name.as_str(), &gap.data["reason"]), ("GATEWAY_GAP", &"store_unreadable".into()));
+        gateway.logged("is not used, so a new session starts").await;
+        gateway.drain().await;
+    }
+}
+
 /// The session ended while STDOUT took nothing, and the gateway was killed: nobody has what it had received.
 #[tokio::test]
 async fn what_was_received_of_an_ended_session_and_not_delivered_is_told_by_the_next_run() {
@@ -93,12 +130,7 @@ async fn what_was_received_of_an_ended_session_and_not_delivered_is_told_by_the_
     control.fault(FaultKind::InvalidSession { resumable: false });
     let second = happens(&control, 2, |entry| matches!(entry.happening, Happening::Ready { .. })).await;
     let Happening::Ready { session: second } = second.happening else { unreachable!() };
-    let stored = || {
-        let bots = std::fs::read_dir(setup.path("store")).into_iter().flatten();
-        let mut files = bots.map(|bot| bot.unwrap().path().join("shard-0.json"));
-        files.find_map(|file| std::fs::read_to_string(file).ok()).unwrap_or_default()
-    };
-    while !stored().contains(&second) {
+    while !std::fs::read_to_string(session_file(&setup)).is_ok_and(|stored| stored.contains(&second)) {
         tokio::task::yield_now().await;
     }
     gateway.signal("KILL").await;
@@ -126,6 +158,12 @@ fn assert_gap(gap: &Event, ready: &Event, from: u64, to: Option<u64>, reason: &s
     let session = &ready.data["session_id"];
     let expected = serde_json::json!({ "shard": 0, "session": session, "from": from, "to": to, "reason": reason });
     assert_eq!(gap.data, expected);
+}
+
+fn session_file(setup: &Setup) -> PathBuf {
+    let bots: Vec<_> = std::fs::read_dir(setup.path("store")).unwrap().map(|bot| bot.unwrap().path()).collect();
+    assert_eq!(bots.len(), 1);
+    bots[0].join("shard-0.json")
 }
 
 fn telling(simulator: &Simulator) -> Setup {

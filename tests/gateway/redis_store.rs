@@ -146,13 +146,17 @@ async fn a_new_session_is_stored_before_its_first_event_is_delivered() {
     let Happening::Ready { session } = ready.happening else { panic!("READY") };
     while redis.command::<Option<String>>(&["GET", "gateway0session"]).await != Some(session.clone()) {}
     assert_eq!(get(&redis, "gateway0seq").await, "0");
+    let gaps: serde_json::Value = serde_json::from_str(&get(&redis, "gateway0gaps").await).unwrap();
+    assert_eq!((&gaps[0]["to"], &gaps[0]["reason"]), (&2.into(), &"not_delivered".into()), "what is owed of the first");
     gateway.signal("KILL").await;
     gateway.ended().await;
 
     let mut gateway = setup.start();
     gateway.logged("nothing of the session was delivered when the gateway ended").await;
+    gateway.logged("the gateway ended before the broker had taken all of them").await;
     gateway.next_named("READY").await;
     assert_eq!(identifies(&control), 3);
+    while redis.command::<Option<String>>(&["GET", "gateway0gaps"]).await.is_some() {}
 }
 
 #[tokio::test]

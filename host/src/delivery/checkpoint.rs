@@ -48,6 +48,12 @@ impl Checkpoint {
         Self { session: None, gaps }
     }
 
+    /// For what a store has and nobody can read: a session was there, and what of it is lost is not known.
+    #[must_use]
+    pub fn unreadable() -> Self {
+        Self { session: None, gaps: vec![Gap::unknown()] }
+    }
+
     /// Whether a later run needs nothing of it.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -13,7 +13,7 @@ pub const GAP_EVENT: &str = "GATEWAY_GAP";
 /// As JSON it is the payload of [`GAP_EVENT`] (with the shard's number beside), and what a store keeps.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Gap {
-    /// The session's id.
+    /// The session's id; empty if it is not known.
     pub session: String,
     /// The first sequence of the range.
     #[serde(with = "number")]
@@ -39,6 +39,8 @@ pub enum GapReason {
     NothingDelivered,
     /// The bot runs with another number of shards, which no session outlives.
     ShardCount,
+    /// What the store has of the session cannot be read.
+    StoreUnreadable,
 }
 
 impl Gap {
@@ -53,6 +55,12 @@ impl Gap {
     pub fn between(session: &str, before: Sequence, behind: Sequence, reason: GapReason) -> Self {
         let to = Sequence(behind.0.saturating_sub(1));
         Self { session: session.to_owned(), from: next(before), to: Some(to), reason }
+    }
+
+    /// Of a session of which nothing is known.
+    #[must_use]
+    pub fn unknown() -> Self {
+        Self { session: String::new(), from: Sequence(1), to: None, reason: GapReason::StoreUnreadable }
     }
 
     /// The payload of [`GAP_EVENT`].
@@ -72,6 +80,9 @@ impl Gap {
 impl fmt::Display for Gap {
     /// In words, for the log.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.session.is_empty() {
+            return write!(formatter, "the events of an unknown session ({})", self.reason.words());
+        }
         let session = session_label(&self.session);
         match self.to {
             Some(to) => write!(formatter, "events {} to {to} of session {session}", self.from)?,
@@ -83,8 +94,14 @@ impl fmt::Display for Gap {
 
 impl GapReason {
     /// All of them.
-    pub const ALL: [Self; 5] =
-        [Self::SessionLost, Self::LeftOut, Self::NotDelivered, Self::NothingDelivered, Self::ShardCount];
+    pub const ALL: [Self; 6] = [
+        Self::SessionLost,
+        Self::LeftOut,
+        Self::NotDelivered,
+        Self::NothingDelivered,
+        Self::ShardCount,
+        Self::StoreUnreadable,
+    ];
 
     /// The name in metrics and in the event.
     #[must_use]
@@ -95,6 +112,7 @@ impl GapReason {
             Self::NotDelivered => "not_delivered",
             Self::NothingDelivered => "nothing_delivered",
             Self::ShardCount => "shard_count",
+            Self::StoreUnreadable => "store_unreadable",
         }
     }
 
@@ -107,6 +125,7 @@ impl GapReason {
             }
             Self::NothingDelivered => "nothing of the session was delivered when the gateway ended",
             Self::ShardCount => "the session is of a run with another number of shards",
+            Self::StoreUnreadable => "what the store has of it cannot be read",
         }
     }
 }

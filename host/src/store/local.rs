@@ -70,13 +70,13 @@ impl LocalStore {
         self.locks.keys().copied()
     }
 
-    /// What an earlier run left of the shard. A file that cannot be used is as good as none, with a warning.
+    /// What an earlier run left of the shard. A file that cannot be used is a gap, with a warning.
     #[must_use]
     pub fn load(&self, shard: ShardId) -> Checkpoint {
         let path = self.path(shard);
         session_file::read(&path, shard, self.count).unwrap_or_else(|reason| {
             tracing::warn!(shard = shard.0, "{} is not used, so a new session starts: {reason}", path.display());
-            Checkpoint::default()
+            Checkpoint::unreadable()
         })
     }
 
@@ -215,7 +215,7 @@ mod tests {
         let store = open(directory.path(), [0]).unwrap();
         for foreign in ["", "\u{0}\u{0}\u{0}", "{}", "[1]", r#"{"version":99}"#] {
             std::fs::write(store.path(SHARD), foreign).unwrap();
-            assert_eq!(store.load(SHARD), Checkpoint::default());
+            assert_eq!(store.load(SHARD), Checkpoint::unreadable());
             store.save(SHARD, &session(5)).unwrap();
             assert_eq!(store.load(SHARD), session(5));
         }

@@ -35,7 +35,7 @@ pub struct RedisStore {
 
 impl RedisStore {
     /// Looks up the sessions of these of the bot's `count` shards. Waits until Redis answers, however long that is, and says so
-    /// in the log; dropping the future ends that. Keys that cannot be used are as good as none, with a warning.
+    /// in the log; dropping the future ends that. Keys that cannot be used are a gap, with a warning.
     ///
     /// # Errors
     /// If the server refuses what only its operator can mend. The text says what to do.
@@ -86,7 +86,7 @@ impl RedisStore {
             Err(Failure::Redis(error)) => return Err(error),
             Err(other) => {
                 warn_of_unusable(shard, &other);
-                return Ok(Checkpoint::default());
+                return Ok(Checkpoint::unreadable());
             }
         };
         unusable.iter().for_each(|reason| warn_of_unusable(shard, reason));

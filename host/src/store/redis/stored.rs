@@ -93,7 +93,9 @@ impl Stored {
             Ok(None) => Checkpoint { session: None, gaps },
             Err(reason) => {
                 unusable.push(reason);
-                Checkpoint { session: None, gaps }
+                let mut checkpoint = Checkpoint::unreadable();
+                checkpoint.gaps.extend(gaps);
+                checkpoint
             }
         };
         (checkpoint, unusable)
@@ -179,7 +181,7 @@ mod tests {
 
     fn refused(stored: Stored) -> String {
         let (checkpoint, unusable) = stored.checkpoint(&keys(), COUNT);
-        assert_eq!(checkpoint, Checkpoint::default());
+        assert_eq!(checkpoint, Checkpoint::unreadable());
         assert_eq!(unusable.len(), 1, "{unusable:?}");
         unusable[0].to_string()
     }
