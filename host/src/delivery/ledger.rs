@@ -1,7 +1,6 @@
 //! Which events of one session are settled: dropped by a filter, or confirmed by the broker.
 
 use std::collections::VecDeque;
-use std::time::Instant;
 
 use gateway_protocol::Sequence;
 
@@ -17,7 +16,6 @@ pub struct Ledger {
 struct Entry {
     sequence: Sequence,
     bytes: usize,
-    since: Instant,
     /// What the event still waits for: its lane, and each part that a capability has taken for it.
     waits_for: u32,
 }
@@ -29,11 +27,11 @@ impl Ledger {
         Self { watermark, open: VecDeque::new() }
     }
 
-    /// Notes an event of `bytes` bytes that came in at `now`, and that its lane has it. False if it came before (it is not noted then).
-    pub fn receive(&mut self, sequence: Sequence, bytes: usize, now: Instant) -> bool {
+    /// Notes an event of `bytes` bytes that came in, and that its lane has it. False if it came before (it is not noted then).
+    pub fn receive(&mut self, sequence: Sequence, bytes: usize) -> bool {
         let is_new = sequence > self.last();
         if is_new {
-            self.open.push_back(Entry { sequence, bytes, since: now, waits_for: 1 });
+            self.open.push_back(Entry { sequence, bytes, waits_for: 1 });
         }
         is_new
     }
@@ -69,12 +67,6 @@ impl Ledger {
         self.open.back().map_or(self.watermark, |entry| entry.sequence)
     }
 
-    /// When the oldest event came in that is not settled.
-    #[must_use]
-    pub fn oldest(&self) -> Option<Instant> {
-        self.open.front().map(|entry| entry.since)
-    }
-
     /// Events that are not settled, and events above them.
     #[must_use]
     pub fn open_events(&self) -> usize {
@@ -105,7 +97,7 @@ mod tests {
     fn the_watermark_waits_for_the_oldest_open_event() {
         let mut ledger = Ledger::new(Sequence(10));
         for sequence in [11, 12, 15] {
-            assert!(ledger.receive(Sequence(sequence), 1, Instant::now()));
+            assert!(ledger.receive(Sequence(sequence), 1));
         }
         assert!(ledger.settle(Sequence(12)).is_some());
         assert_eq!(ledger.watermark(), Sequence(10));
@@ -118,7 +110,7 @@ mod tests {
     #[test]
     fn an_event_with_parts_waits_for_each() {
         let mut ledger = Ledger::new(Sequence(0));
-        ledger.receive(Sequence(1), 7, Instant::now());
+        ledger.receive(Sequence(1), 7);
         ledger.hand_over(Sequence(1));
         ledger.hand_over(Sequence(1));
         assert_eq!(ledger.settle(Sequence(1)), None);
@@ -130,22 +122,9 @@ mod tests {
     #[test]
     fn a_repeated_event_is_not_noted() {
         let mut ledger = Ledger::new(Sequence(5));
-        assert!(!ledger.receive(Sequence(5), 1, Instant::now()));
-        assert!(ledger.receive(Sequence(6), 1, Instant::now()));
-        assert!(!ledger.receive(Sequence(6), 1, Instant::now()));
-    }
-
-    #[test]
-    fn the_oldest_is_the_one_that_holds_the_watermark() {
-        let mut ledger = Ledger::new(Sequence(0));
-        let start = Instant::now();
-        let second = std::time::Duration::from_secs(1);
-        ledger.receive(Sequence(1), 1, start);
-        ledger.receive(Sequence(2), 1, start + second);
-        ledger.settle(Sequence(2));
-        assert_eq!((ledger.oldest(), ledger.last()), (Some(start), Sequence(2)));
-        ledger.settle(Sequence(1));
-        assert_eq!((ledger.oldest(), ledger.last()), (None, Sequence(2)));
+        assert!(!ledger.receive(Sequence(5), 1));
+        assert!(ledger.receive(Sequence(6), 1));
+        assert!(!ledger.receive(Sequence(6), 1));
     }
 
     #[derive(Debug, Clone)]
@@ -178,7 +157,7 @@ mod tests {
                         last += gap;
                         received.insert(last);
                         waits.insert(last, 1);
-                        prop_assert!(ledger.receive(Sequence(last), 1, Instant::now()));
+                        prop_assert!(ledger.receive(Sequence(last), 1));
                     }
                     Step::HandOver(index) if !waits.is_empty() => {
                         let sequence = *waits.keys().nth(index.index(waits.len())).unwrap();

@@ -5,6 +5,7 @@
 
 mod chain;
 mod names;
+mod open;
 mod outlet;
 mod progress;
 mod thread;

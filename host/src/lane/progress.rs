@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use gateway_protocol::{Sequence, Session, ShardId};
 
+use super::open::{Open, Taken};
 use crate::delivery::{Budget, Checkpoint, Gap, GapReason, Ledger};
 
 /// Says which event a confirmation is for.
@@ -15,6 +16,7 @@ pub struct Receipt {
     slot: usize,
     /// Sequences start anew with each session.
     generation: u32,
+    taken: Taken,
     sequence: Sequence,
 }
 
@@ -34,6 +36,7 @@ pub struct LaneShard {
 pub(super) struct Progress {
     /// In the order of their numbers.
     shards: Vec<ShardProgress>,
+    open: Open,
 }
 
 #[derive(Debug)]
@@ -62,7 +65,7 @@ impl Progress {
     pub(super) fn new(shards: impl IntoIterator<Item = LaneShard>) -> Self {
         let mut shards: Vec<_> = shards.into_iter().map(ShardProgress::new).collect();
         shards.sort_by_key(|progress| progress.shard);
-        Self { shards }
+        Self { shards, open: Open::default() }
     }
 
     /// A session begins, or goes on: after a restart from its sequence, otherwise from where it is.
@@ -87,9 +90,9 @@ impl Progress {
         let slot = self.slot(shard)?;
         let progress = self.shards.get_mut(slot)?;
         let sequence = Sequence(progress.gap_ledger.last().0 + 1);
-        progress.gap_ledger.receive(sequence, 0, now);
+        progress.gap_ledger.receive(sequence, 0);
         progress.gaps.push_back((sequence, gap));
-        Some(Receipt { slot, generation: GAPS, sequence })
+        Some(Receipt { slot, generation: GAPS, taken: self.open.take(now), sequence })
     }
 
     /// Notes an event that came in. `None` if the shard has no session, which no shard's driver does.
@@ -106,8 +109,8 @@ impl Progress {
             progress.budget.release(bytes);
             return None;
         };
-        if current.ledger.receive(sequence, bytes, now) {
-            return Some(Receipt { slot, generation: current.generation, sequence });
+        if current.ledger.receive(sequence, bytes) {
+            return Some(Receipt { slot, generation: current.generation, taken: self.open.take(now), sequence });
         }
         // Without a number, or repeated: it settles nothing.
         progress.budget.release(bytes);
@@ -124,6 +127,7 @@ impl Progress {
     /// Notes that the lane has done with the event, or that one part of it is confirmed. True if it is settled by this.
     pub(super) fn settle(&mut self, receipt: Receipt) -> bool {
         let Some(bytes) = self.ledger(receipt).and_then(|ledger| ledger.settle(receipt.sequence)) else { return false };
+        self.open.settle(receipt.taken);
         if let Some(progress) = self.shards.get_mut(receipt.slot) {
             if receipt.generation == GAPS {
                 progress.gaps.retain(|(sequence, _)| *sequence != receipt.sequence);
@@ -146,16 +150,12 @@ impl Progress {
 
     /// Events that are not settled, over all shards.
     pub(super) fn open_events(&self) -> usize {
-        self.ledgers().map(Ledger::open_events).sum()
+        self.open.events()
     }
 
-    /// When the oldest of them came in.
+    /// When the oldest of them was taken.
     pub(super) fn oldest(&self) -> Option<Instant> {
-        self.ledgers().filter_map(Ledger::oldest).min()
-    }
-
-    fn ledgers(&self) -> impl Iterator<Item = &Ledger> {
-        self.shards.iter().flat_map(|shard| &shard.ledgers).map(|ledger| &ledger.ledger)
+        self.open.oldest()
     }
 
     fn ledger(&mut self, receipt: Receipt) -> Option<&mut Ledger> {
