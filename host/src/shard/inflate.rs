@@ -22,6 +22,8 @@ pub enum InflateError {
 const WINDOW_LOG_MAX: u32 = 23;
 /// The end of a zlib payload (`Z_SYNC_FLUSH`).
 const SUFFIX: [u8; 4] = [0, 0, 0xff, 0xff];
+/// The last bytes where there are none yet: nothing that `SUFFIX` begins with.
+const NOTHING: [u8; SUFFIX.len()] = [0xff; SUFFIX.len()];
 /// Room for the output at first, and what is kept of it between payloads.
 const ROOM: usize = 16 << 10;
 /// Room that is kept after a larger payload.
@@ -38,7 +40,11 @@ pub struct Inflater {
 
 enum Stream {
     None,
-    Zlib(Box<Decompress>),
+    Zlib {
+        context: Box<Decompress>,
+        /// The last bytes of the payload at hand: its end may be split over messages.
+        last: [u8; SUFFIX.len()],
+    },
     Zstd(Box<Decoder<'static>>),
 }
 
@@ -50,7 +56,7 @@ impl Inflater {
     pub fn new(compression: Compression, limit: usize) -> std::io::Result<Self> {
         let stream = match compression {
             Compression::None => Stream::None,
-            Compression::ZlibStream => Stream::Zlib(Box::new(Decompress::new(true))),
+            Compression::ZlibStream => Stream::Zlib { context: Box::new(Decompress::new(true)), last: NOTHING },
             Compression::ZstdStream => {
                 let mut decoder = Decoder::new()?;
                 decoder.set_parameter(DParameter::WindowLogMax(WINDOW_LOG_MAX))?;
@@ -74,16 +80,32 @@ impl Inflater {
                 self.finished = true;
                 return Ok(Some(message));
             }
-            Stream::Zlib(stream) => {
-                inflate_zlib(stream, message, &mut self.output, self.limit)?;
-                self.finished = message.ends_with(&SUFFIX);
+            Stream::Zlib { context, last } => {
+                inflate_zlib(context, message, &mut self.output, self.limit)?;
+                append(last, message);
+                self.finished = *last == SUFFIX;
+                if self.finished {
+                    *last = NOTHING;
+                }
             }
             Stream::Zstd(stream) => {
                 inflate_zstd(stream, message, &mut self.output, self.limit)?;
                 self.finished = true;
             }
         }
+        // The room may be larger than the limit.
+        if self.output.len() > self.limit {
+            return Err(InflateError::TooLarge(self.limit));
+        }
         Ok(self.finished.then_some(self.output.as_slice()))
+    }
+}
+
+fn append(last: &mut [u8; SUFFIX.len()], message: &[u8]) {
+    let start = message.len().saturating_sub(SUFFIX.len());
+    for byte in message.get(start..).unwrap_or_default() {
+        let [_, second, third, fourth] = *last;
+        *last = [second, third, fourth, *byte];
     }
 }
 
@@ -235,6 +257,35 @@ mod tests {
         let mut merged = zlib_message(&mut stream, b"{}");
         merged.extend(zlib_message(&mut stream, b"[]"));
         assert_eq!(inflater.push(&merged).unwrap(), Some(&b"{}[]"[..]));
+    }
+
+    #[test]
+    fn a_zlib_payload_ends_with_its_suffix_wherever_that_is_cut() {
+        let message = zlib_message(&mut Compress::new(flate2::Compression::fast(), true), b"payload");
+        for cut in 1..message.len() {
+            let mut inflater = Inflater::new(Compression::ZlibStream, LIMIT).unwrap();
+            let (first, second) = message.split_at(cut);
+            assert_eq!(inflater.push(first).unwrap(), None, "{cut}");
+            assert_eq!(inflater.push(second).unwrap(), Some(&b"payload"[..]), "{cut}");
+            assert_eq!(inflater.push(b"").unwrap(), None, "{cut}");
+        }
+    }
+
+    #[test]
+    fn a_limit_below_the_first_room_holds() {
+        let payload = noise(101);
+        for (limit, is_fine) in [(100, false), (101, true)] {
+            for (compression, message) in [
+                (Compression::ZstdStream, ZstdSource::new().message(&payload)),
+                (
+                    Compression::ZlibStream,
+                    zlib_message(&mut Compress::new(flate2::Compression::fast(), true), &payload),
+                ),
+            ] {
+                let mut inflater = Inflater::new(compression, limit).unwrap();
+                assert_eq!(inflater.push(&message).is_ok(), is_fine, "{compression:?} {limit}");
+            }
+        }
     }
 
     #[test]
