@@ -1,6 +1,7 @@
 //! Values that are never shown.
 
 use std::fmt;
+use std::net::Ipv6Addr;
 
 /// What is shown in place of a secret.
 pub(super) const REDACTED: &str = "[redacted]";
@@ -89,12 +90,19 @@ pub(super) fn redact_url(url: &str) -> String {
 /// What stands for a port but is no number is the password of an address that lacks its host.
 fn redact_port(place: &str) -> String {
     let (authority, path) = place.find('/').map_or((place, ""), |at| place.split_at(at));
-    match authority.rsplit_once(':') {
-        Some((host, port)) if !port.ends_with(']') && !port.bytes().all(|byte| byte.is_ascii_digit()) => {
-            format!("{host}:{REDACTED}{path}")
+    let (address, rest) = authority.split_at(ipv6_length(authority));
+    match rest.split_once(':') {
+        Some((host, port)) if !port.bytes().all(|byte| byte.is_ascii_digit()) => {
+            format!("{address}{host}:{REDACTED}{path}")
         }
         _ => place.to_owned(),
     }
+}
+
+/// The length of the address in brackets that it begins with.
+fn ipv6_length(authority: &str) -> usize {
+    let inner = authority.strip_prefix('[').and_then(|rest| rest.split_once(']')).map(|(inner, _)| inner);
+    inner.filter(|inner| inner.parse::<Ipv6Addr>().is_ok()).map_or(0, |inner| inner.len() + "[]".len())
 }
 
 fn redact_query(query: &str) -> String {
@@ -136,6 +144,10 @@ mod tests {
             ("localhost:6379", "localhost:6379"),
             ("user:hunter2@host:6379", "user:[redacted]@host:6379"),
             ("amqp://user:hunter2", "amqp://user:[redacted]"),
+            ("redis://:hunter2]", "redis://:[redacted]"),
+            ("amqp://user:hunter2:5672", "amqp://user:[redacted]"),
+            ("redis://[::1]:6379", "redis://[::1]:6379"),
+            ("redis://[::1]:hunter2", "redis://[::1]:[redacted]"),
             ("amqp://user:hunter2/vhost", "amqp://user:[redacted]/vhost"),
             ("redis://host?password=hunter2&db=3", "redis://host?password=[redacted]&db=3"),
             ("redis://host?hunter2", "redis://host?[redacted]"),
