@@ -11,7 +11,7 @@ const BLOCK: usize = 64;
 
 /// The offset behind the object or array whose opening bracket is at `start`.
 ///
-/// Checks that strings are closed and hold no control characters, that as many brackets are closed as were opened, that no more
+/// Checks that strings are closed and hold no control characters, that backslashes stand in strings only, that as many brackets are closed as were opened, that no more
 /// than [`MAX_DEPTH`] less `depth` are open at a time, and that a comma or a colon, and only one,
 /// stands between a closing quote or bracket and what follows. Whether numbers, literals and escapes are spelt rightly is not
 /// checked, nor which kind of bracket closes. A text with white space between its
@@ -128,7 +128,8 @@ impl Walk {
         let misplaced = ((after_separator | after(open, self.last.open)) & separator)
             | (after_separator & close)
             | (after(kinds.end, self.last.end) & !(separator | close))
-            | (masks.control & strings);
+            | (masks.control & strings)
+            | (masks.backslash & !strings);
         self.last = kinds;
         let blank = masks.blank & !strings;
         let (opened, closed) = (open.count_ones(), close.count_ones());

@@ -47,6 +47,17 @@ fn a_control_character_in_a_string_is_a_fault_and_outside_it_is_not() {
     }
 }
 
+/// Else a quote behind it would open a string for whoever counts them, and none here.
+#[test]
+fn a_backslash_outside_of_a_string_is_a_fault() {
+    for text in [r#"[\"]"#, r#"{"a":1\"}"#, r#"[x\"y\"]"#, r"[\]"] {
+        for padding in [0, 61, 62, 63, 64] {
+            let text = format!("[\"{}\",{text}]", "p".repeat(padding));
+            assert_eq!(ends(text.as_bytes(), 0, 0), Err(Fault::Syntax), "{text}");
+        }
+    }
+}
+
 #[test]
 fn what_may_not_stand_beside_each_other_is_a_fault_wherever_blocks_end() {
     for text in [
