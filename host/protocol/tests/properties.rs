@@ -4,9 +4,10 @@ mod peer;
 
 use std::time::Duration;
 
-use gateway_protocol::{Action, Input, Phase, Purpose};
+use gateway_protocol::{Action, Input, Phase, Purpose, Sequence};
 use peer::{Peer, stored_session};
 use proptest::prelude::*;
+use serde_json::Value;
 
 /// Something that happens to a shard, likely or not.
 #[derive(Debug, Clone)]
@@ -104,6 +105,7 @@ fn check(peer: &Peer) -> Result<(), TestCaseError> {
     let mut is_ready = false;
     let mut is_finished = false;
     let mut last_dispatch = None;
+    let mut session = None;
     for (at, action) in &peer.log {
         prop_assert!(
             !is_finished || matches!(action, Action::CommandRefused(_)),
@@ -126,7 +128,14 @@ fn check(peer: &Peer) -> Result<(), TestCaseError> {
                         prop_assert!(std::mem::take(&mut permit_requested), "an identify costs a permit")
                     }
                     Purpose::Command(_) | Purpose::Repeat => prop_assert!(is_ready, "commands wait for the session"),
-                    Purpose::Heartbeat | Purpose::Resume => {}
+                    Purpose::Resume => {
+                        let resume: Value = serde_json::from_str(text).unwrap_or_default();
+                        let (id, number) = (resume.pointer("/d/session_id"), resume.pointer("/d/seq"));
+                        prop_assert_eq!(id.and_then(Value::as_str), session.as_deref(), "no other session");
+                        let number = number.and_then(Value::as_u64).map(Sequence);
+                        prop_assert_eq!(number, last_dispatch, "nothing is skipped");
+                    }
+                    Purpose::Heartbeat => {}
                 }
             }
             Action::RequestIdentify => {
@@ -143,7 +152,11 @@ fn check(peer: &Peer) -> Result<(), TestCaseError> {
                 prop_assert!(last_dispatch.is_none_or(|last| *sequence > last), "in order and once");
                 last_dispatch = Some(*sequence);
             }
-            Action::SessionStarted(session) => last_dispatch = Some(session.sequence),
+            Action::SessionStarted(started) => {
+                last_dispatch = Some(started.sequence);
+                session = Some(started.id.clone());
+            }
+            Action::SessionLost { .. } => session = None,
             Action::Ready => prop_assert!(!std::mem::replace(&mut is_ready, true)),
             Action::Unready => prop_assert!(std::mem::take(&mut is_ready)),
             Action::Finished(_) => is_finished = true,

@@ -128,6 +128,8 @@ impl Lease {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -185,5 +187,89 @@ mod tests {
         one.release(10);
         waiting.await;
         assert_eq!((two.used(), whole.used()), (5, 5));
+    }
+
+    #[derive(Debug, Clone)]
+    enum Step {
+        Reserve { part: usize, bytes: usize },
+        Release { part: usize, index: prop::sample::Index },
+    }
+
+    fn steps() -> impl Strategy<Value = Vec<Step>> {
+        let bytes = prop_oneof![8 => 1..100_usize, 1 => 100..5000_usize];
+        let step = prop_oneof![
+            (0..PARTS, bytes).prop_map(|(part, bytes)| Step::Reserve { part, bytes }),
+            (0..PARTS, any::<prop::sample::Index>()).prop_map(|(part, index)| Step::Release { part, index }),
+        ];
+        prop::collection::vec(step, 0..200)
+    }
+
+    const PARTS: usize = 3;
+
+    proptest! {
+        #[test]
+        fn no_limit_is_passed_but_by_an_event_that_is_alone_and_everything_comes_back(
+            limit in 1..2000_usize, part_limit in 1..1000_usize, steps in steps(),
+        ) {
+            let whole = Budget::new(limit);
+            let parts: [Arc<Budget>; PARTS] = std::array::from_fn(|_| whole.part(part_limit));
+            let mut held: [Vec<usize>; PARTS] = Default::default();
+            // What each part may keep of the whole beside what it uses.
+            let kept = 2 * LEASE.min(limit / 16);
+            for step in steps {
+                match step {
+                    Step::Reserve { part, bytes } => {
+                        let (own, all) = (parts[part].used(), held.iter().flatten().sum::<usize>());
+                        if parts[part].try_reserve(bytes) {
+                            held[part].push(bytes);
+                        } else {
+                            let has_room = own == 0 || own + bytes <= part_limit;
+                            let has_whole = all == 0 || all + bytes + PARTS * kept <= limit;
+                            prop_assert!(!(has_room && has_whole), "refused without need");
+                        }
+                    }
+                    Step::Release { part, index } if !held[part].is_empty() => {
+                        let place = index.index(held[part].len());
+                        parts[part].release(held[part].swap_remove(place));
+                    }
+                    Step::Release { .. } => {}
+                }
+                for (part, held) in parts.iter().zip(&held) {
+                    prop_assert_eq!(part.used(), held.iter().sum::<usize>());
+                    prop_assert!(part.used() <= part_limit || held.len() == 1);
+                }
+                let all = held.iter().flatten().sum::<usize>();
+                prop_assert!(all <= whole.used());
+                prop_assert!(whole.used() <= limit || held.iter().flatten().count() == 1);
+            }
+            for (part, held) in parts.iter().zip(held) {
+                held.into_iter().for_each(|bytes| part.release(bytes));
+            }
+            prop_assert_eq!(whole.used(), 0);
+        }
+    }
+
+    #[test]
+    fn parts_on_different_threads_never_pass_the_whole_and_give_everything_back() {
+        let whole = Budget::new(1000);
+        std::thread::scope(|threads| {
+            for seed in 0..4 {
+                let (whole, part) = (Arc::clone(&whole), whole.part(600));
+                threads.spawn(move || {
+                    let (mut random, mut held) = (fastrand::Rng::with_seed(seed), Vec::new());
+                    for _ in 0..20_000 {
+                        let bytes = random.usize(1..100);
+                        if random.bool() && part.try_reserve(bytes) {
+                            held.push(bytes);
+                        } else if let Some(bytes) = held.pop() {
+                            part.release(bytes);
+                        }
+                        assert!(whole.used() <= 1000 && part.used() <= 600);
+                    }
+                    held.into_iter().for_each(|bytes| part.release(bytes));
+                });
+            }
+        });
+        assert_eq!(whole.used(), 0);
     }
 }

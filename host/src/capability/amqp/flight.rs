@@ -7,6 +7,7 @@ use std::task::{Context, Poll, Waker};
 
 use lapin::options::BasicPublishOptions;
 use lapin::{BasicProperties, Channel, Confirmation, PublisherConfirm};
+use tokio_util::sync::CancellationToken;
 
 use super::connection::Link;
 use super::declare::short;
@@ -25,12 +26,12 @@ pub(super) struct Line {
     pub(super) greatest_body: Option<usize>,
 }
 
-/// A parcel, and what of it is not settled.
+/// A parcel, and what of it is not settled. `C` is what a message waits for that was sent.
 #[derive(Debug)]
-pub(super) struct Flight<T> {
+pub(super) struct Flight<T, C = PublisherConfirm> {
     job: Job<Messages, T>,
     /// The messages that are not settled, in order.
-    open: Vec<Open>,
+    open: Vec<Open<C>>,
 }
 
 /// How a flight ends: settled, or back for another line.
@@ -57,22 +58,22 @@ impl Broken {
 }
 
 #[derive(Debug)]
-struct Open {
+struct Open<C> {
     /// Which of the parcel's messages.
     index: usize,
-    state: State,
+    state: State<C>,
 }
 
 #[derive(Debug)]
-enum State {
+enum State<C> {
     Unsent,
-    Sent(PublisherConfirm),
+    Sent(C),
     Settled,
 }
 
 /// A message that goes out next.
 struct Outgoing<'a> {
-    open: &'a mut Open,
+    open: &'a mut Open<PublisherConfirm>,
     message: Message<'a>,
     /// Where its body is among the joined ones, if it had to be joined.
     joined: Range<usize>,
@@ -98,7 +99,7 @@ impl Line {
     }
 }
 
-impl<T> Flight<T> {
+impl<T, C: Future<Output = lapin::Result<Confirmation>> + Unpin> Flight<T, C> {
     pub(super) fn new(job: Job<Messages, T>) -> Self {
         let open = (0..job.parcel.len()).map(|index| Open { index, state: State::Unsent }).collect();
         Self { job, open }
@@ -114,6 +115,53 @@ impl<T> Flight<T> {
         self.open.len()
     }
 
+    /// Waits until the server has dealt with what was sent. What it did not take is unsent again.
+    ///
+    /// # Errors
+    /// If the line is broken, which `lost` tells too. Then, too, nothing is left between sent and settled.
+    pub(super) async fn confirmed(&mut self, lost: &CancellationToken, policy: &Undeliverable) -> Result<(), Broken> {
+        let outcome = lost.run_until_cancelled(self.confirm_sent(policy)).await;
+        for open in &mut self.open {
+            if matches!(open.state, State::Sent(_)) {
+                open.state = State::Unsent;
+            }
+        }
+        self.open.retain(|open| !matches!(open.state, State::Settled));
+        outcome.ok_or(Broken::Connection)?.map_err(Broken::Channel)
+    }
+
+    /// Tells the lane that all is settled.
+    pub(super) async fn confirm(self) {
+        self.job.confirm().await;
+    }
+
+    /// The last one first: a server confirms in order by and large, so that one waking serves the whole parcel.
+    async fn confirm_sent(&mut self, policy: &Undeliverable) -> lapin::Result<()> {
+        let (mut outcome, mut confirmed) = (Ok(()), 0);
+        for open in self.open.iter_mut().rev() {
+            let State::Sent(confirm) = &mut open.state else { continue };
+            let confirmation = confirm.await;
+            open.state = match &confirmation {
+                Ok(Confirmation::Ack(_) | Confirmation::NotRequested) => State::Settled,
+                Ok(Confirmation::Nack(_)) | Err(_) => State::Unsent,
+            };
+            match confirmation {
+                Ok(Confirmation::Ack(returned)) => {
+                    confirmed += 1;
+                    if let Some(returned) = returned {
+                        policy.returned(returned).await;
+                    }
+                }
+                Ok(_) => {}
+                Err(error) => outcome = Err(error),
+            }
+        }
+        policy.metrics.published(confirmed);
+        outcome
+    }
+}
+
+impl<T> Flight<T> {
     /// Sends its next `count` messages that are not sent. Returns when the socket has taken them: that is what holds
     /// back more than the server can take. What is left in `joined` is of no use.
     ///
@@ -128,7 +176,7 @@ impl<T> Flight<T> {
     ) -> Result<(), Broken> {
         let Err(broken) = self.try_send(line, policy, joined, count).await else { return Ok(()) };
         // It may have been confirmed in part, and what was sent knows better why the channel broke.
-        match self.confirmed(line, policy).await {
+        match self.confirmed(&line.link.lost, policy).await {
             Ok(()) => Err(broken),
             Err(other) => Err(other.or(broken)),
         }
@@ -171,27 +219,12 @@ impl<T> Flight<T> {
         }
     }
 
-    /// Waits until the server has dealt with what was sent. What it did not take is unsent again.
-    ///
-    /// # Errors
-    /// If the line is broken. Then, too, nothing is left between sent and settled.
-    pub(super) async fn confirmed(&mut self, line: &Line, policy: &Undeliverable) -> Result<(), Broken> {
-        let outcome = line.link.lost.run_until_cancelled(self.confirm_sent(policy)).await;
-        for open in &mut self.open {
-            if matches!(open.state, State::Sent(_)) {
-                open.state = State::Unsent;
-            }
-        }
-        self.open.retain(|open| !matches!(open.state, State::Settled));
-        outcome.ok_or(Broken::Connection)?.map_err(Broken::Channel)
-    }
-
     /// Waits until everything is settled. What the server does not take for now (a queue that is full) is sent again
     /// after a pause.
     pub(super) async fn land(mut self, line: Arc<Line>, policy: Arc<Undeliverable>) -> Landing<T> {
         let mut backoff = Backoff::default();
         loop {
-            if let Err(broken) = self.confirmed(&line, &policy).await {
+            if let Err(broken) = self.confirmed(&line.link.lost, &policy).await {
                 return Err((self, broken));
             }
             if self.open.is_empty() {
@@ -215,36 +248,6 @@ impl<T> Flight<T> {
             policy.refused(&message, Refusal { label: "refused", reason }).await;
         }
         self.open.remove(0);
-    }
-
-    /// Tells the lane that all is settled.
-    pub(super) async fn confirm(self) {
-        self.job.confirm().await;
-    }
-
-    /// The last one first: a server confirms in order by and large, so that one waking serves the whole parcel.
-    async fn confirm_sent(&mut self, policy: &Undeliverable) -> lapin::Result<()> {
-        let (mut outcome, mut confirmed) = (Ok(()), 0);
-        for open in self.open.iter_mut().rev() {
-            let State::Sent(confirm) = &mut open.state else { continue };
-            let confirmation = confirm.await;
-            open.state = match &confirmation {
-                Ok(Confirmation::Ack(_) | Confirmation::NotRequested) => State::Settled,
-                Ok(Confirmation::Nack(_)) | Err(_) => State::Unsent,
-            };
-            match confirmation {
-                Ok(Confirmation::Ack(returned)) => {
-                    confirmed += 1;
-                    if let Some(returned) = returned {
-                        policy.returned(returned).await;
-                    }
-                }
-                Ok(_) => {}
-                Err(error) => outcome = Err(error),
-            }
-        }
-        policy.metrics.published(confirmed);
-        outcome
     }
 }
 
@@ -287,38 +290,4 @@ const TOGETHER: usize = 1 << 20;
 const FRAME: usize = 64;
 
 #[cfg(test)]
-mod tests {
-    use lapin::ErrorKind;
-    use lapin::protocol::{AMQPError, AMQPSoftError};
-    use tokio::sync::mpsc;
-
-    use super::*;
-
-    fn channel(kind: ErrorKind) -> Broken {
-        Broken::Channel(kind.into())
-    }
-
-    #[test]
-    fn of_two_faults_the_one_that_the_server_told_counts() {
-        let told =
-            || channel(ErrorKind::ProtocolError(AMQPError::new(AMQPSoftError::NOTFOUND.into(), "no exchange".into())));
-        let state = || channel(ErrorKind::InvalidChannel(1));
-        let is_told = |broken: Broken| matches!(broken, Broken::Channel(error) if answer(&error).is_some());
-        assert!(is_told(told().or(state())));
-        assert!(is_told(state().or(told())));
-        assert!(matches!(Broken::Connection.or(told()), Broken::Connection));
-        assert!(matches!(state().or(Broken::Connection), Broken::Connection));
-    }
-
-    #[tokio::test]
-    async fn a_parcel_begins_with_all_its_messages_open() {
-        let mut messages = Messages::default();
-        for index in 0..3 {
-            messages.contents.push(index, b"body", bytes::Bytes::new(), crate::capability::PayloadForm::Verbatim, b"");
-            messages.route("exchange", "key", None);
-        }
-        let flight = Flight::new(Job::new(messages, 7, mpsc::channel(1).0));
-        assert_eq!(flight.open(), 3);
-        assert!(flight.open.iter().all(|open| matches!(open.state, State::Unsent)));
-    }
-}
+mod tests;

@@ -169,6 +169,7 @@ fn narrow(position: usize) -> u32 {
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
+    use proptest::prelude::*;
 
     use super::*;
     use crate::capability::PayloadForm;
@@ -236,5 +237,26 @@ mod tests {
         let mut joined = b"before".to_vec();
         pieces.write_body(&mut joined);
         assert_eq!(joined, b"before<payload");
+    }
+
+    proptest! {
+        /// Whatever names and properties a component gives, each message goes out with its own.
+        #[test]
+        fn no_message_gets_the_names_or_properties_of_another(
+            given in prop::collection::vec(("[abé]{0,3}", "[xy*#.]{0,3}", prop::option::of(0..3_u32)), 0..40),
+        ) {
+            let mut messages = Messages::default();
+            let (mut expected, mut last) = (Vec::new(), None);
+            for (position, (exchange, routing_key, expiration)) in (0..).zip(&given) {
+                messages.contents.push(position, b"", Bytes::new(), PayloadForm::Verbatim, b"");
+                messages.route(exchange, routing_key, expiration.map(properties));
+                last = expiration.or(last);
+                expected.push((position, exchange.as_str(), routing_key.as_str(), last));
+            }
+            let sent = messages.iter().map(|message| {
+                (message.content.position, message.exchange, message.routing_key, message.properties.expiration)
+            });
+            prop_assert_eq!(sent.collect::<Vec<_>>(), expected);
+        }
     }
 }

@@ -186,7 +186,7 @@ impl<T: Send + 'static> Task<T> {
             while flight.open() > 0 {
                 let before = flight.open();
                 flight.send(line, &self.policy, &mut self.joined, 1).await?;
-                flight.confirmed(line, &self.policy).await?;
+                flight.confirmed(&line.link.lost, &self.policy).await?;
                 if flight.open() == before {
                     self.backoff.wait().await;
                 }
