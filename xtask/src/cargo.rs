@@ -52,6 +52,16 @@ impl Cargo {
         Ok(())
     }
 
+    /// Runs it to its end, and shows what it says only if it fails.
+    pub(crate) fn run_quietly(mut self) -> Result<()> {
+        let output = self.command.output().context("cannot run cargo")?;
+        if !output.status.success() {
+            eprint!("{}", String::from_utf8_lossy(&output.stderr));
+        }
+        ensure!(output.status.success(), "`{}` failed ({})", self.line(), output.status);
+        Ok(())
+    }
+
     /// Runs it to its end, and takes what it prints.
     pub(crate) fn output(mut self) -> Result<String> {
         let output = self.command.stderr(Stdio::inherit()).output().context("cannot run cargo")?;

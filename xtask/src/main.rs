@@ -3,6 +3,7 @@
 mod cargo;
 mod components;
 mod features;
+mod fuzz;
 mod setup;
 mod windows;
 
@@ -35,6 +36,7 @@ fn run(arguments: &[String]) -> Result<()> {
         "lint" => lint(workspace),
         "components" => components::list(workspace),
         "bench" => bench(workspace, arguments),
+        "fuzz" => fuzz::run(workspace, arguments),
         "windows" => windows::run(workspace, arguments),
         "help" | "--help" | "-h" => {
             println!("{HELP}");
@@ -58,7 +60,8 @@ fn test(workspace: &Path, arguments: &[String]) -> Result<()> {
     for folder in component_projects(workspace)? {
         component_cargo(workspace, &folder, &["test", "--locked", "--workspace"]).args(arguments).run()?;
     }
-    Ok(())
+    // Whoever asks for certain tests wants no others, and libFuzzer is at home on Unix.
+    if arguments.is_empty() && cfg!(unix) { fuzz::run_briefly(workspace) } else { Ok(()) }
 }
 
 fn bench(workspace: &Path, arguments: &[String]) -> Result<()> {
@@ -80,9 +83,8 @@ fn bench(workspace: &Path, arguments: &[String]) -> Result<()> {
 
 fn lint(workspace: &Path) -> Result<()> {
     let components = component_projects(workspace)?;
-    for folder in
-        [workspace, &workspace.join("tests/guests")].into_iter().chain(components.iter().map(PathBuf::as_path))
-    {
+    let projects = [workspace, &workspace.join("tests/guests"), &workspace.join("fuzz")];
+    for folder in projects.into_iter().chain(components.iter().map(PathBuf::as_path)) {
         cargo(folder, &["fmt", "--all", "--check"]).run()?;
     }
     features::check(workspace)?;
@@ -93,6 +95,9 @@ fn lint(workspace: &Path) -> Result<()> {
     for folder in &components {
         guest_build::lint(&toolchain, folder, &workspace.join("target/components"))?;
         lint_code(|arguments| component_cargo(workspace, folder, arguments))?;
+    }
+    if cfg!(unix) {
+        fuzz::fuzz_cargo(workspace, "clippy").args(&["--lib", "--bins", "--", "-Dwarnings"]).run()?;
     }
     lint_code(|arguments| cargo(workspace, arguments))
 }
@@ -127,8 +132,11 @@ Usage: cargo xtask <command>
   bench [events]     measure what an event costs, in a release build
   bench brokers [events | --soak events]
                      the same for events into real Redis and RabbitMQ servers, or their memory
+  fuzz [target] [--seconds N]
+                     look for inputs that break a promise, with all fuzz targets or one
   components         build the bundled components and the examples, and show their sizes and imports
   windows [--test]   build gateway.exe; with --test quickly, to try it under wine
   setup              install what building the components needs (the others do it too)
 
-Arguments of `demo` go to `gateway demo`, those of `test` and `windows --test` to `cargo test`.";
+Arguments of `demo` go to `gateway demo`, those of `test` and `windows --test` to `cargo test`,
+further ones of `fuzz` to libFuzzer.";
