@@ -304,6 +304,56 @@ fn the_process_is_shown_and_its_time_never_goes_back() {
 
 #[test]
 fn every_family_is_documented() {
+    let documentation = include_str!("../../../../docs/metrics.md");
+    let families = families();
+    assert!(families.len() > 40, "{families:?}");
+    for family in families {
+        assert!(documentation.contains(&format!("`{family}`")), "docs/metrics.md does not explain `{family}`");
+    }
+}
+
+#[test]
+fn every_alert_asks_for_figures_that_exist_and_says_what_to_do() {
+    let alerts = include_str!("../../../../docs/alerts.yml");
+    let operations = include_str!("../../../../docs/operations.md");
+    let anchors: Vec<String> = operations.lines().filter_map(|line| Some(anchor(line.strip_prefix("### ")?))).collect();
+    let families = families();
+    let mut used = Vec::new();
+    for alert in alerts.split("- alert: ").skip(1) {
+        let name = alert.lines().next().unwrap();
+        let (_, expression) = alert.split_once("expr: ").unwrap();
+        let (expression, rest) = expression.split_once(" for: ").expect("an alert says how long it waits");
+        let word = |text: char| text.is_ascii_alphanumeric() || text == '_';
+        let figures = expression.split(|text| !word(text)).filter(is_family).collect::<Vec<_>>();
+        assert!(!figures.is_empty(), "{name} asks for no figure");
+        for figure in figures {
+            assert!(families.contains(&figure), "{name} asks for {figure}, which does not exist");
+        }
+        assert!(
+            ["critical", "warning", "info"].iter().any(|severity| rest.contains(&format!("severity: {severity}\n")))
+        );
+        assert!(rest.contains("summary: "), "{name} has no summary");
+        let (_, runbook) = rest.split_once("runbook_url: ").expect("an alert says where to read what to do");
+        let (page, anchor) = runbook.lines().next().unwrap().split_once('#').unwrap();
+        assert!(
+            page.ends_with("/docs/operations.md") && anchors.iter().any(|known| known == anchor),
+            "{name}: {anchor}"
+        );
+        used.push(anchor.to_owned());
+    }
+    for anchor in anchors {
+        assert!(used.contains(&anchor), "no alert leads to docs/operations.md#{anchor}");
+    }
+}
+
+/// As GitHub makes it from a heading.
+fn anchor(heading: &str) -> String {
+    let kept = heading.chars().filter(|text| text.is_alphanumeric() || matches!(text, ' ' | '-'));
+    kept.map(|text| if text == ' ' { '-' } else { text.to_ascii_lowercase() }).collect()
+}
+
+/// All families that the sources name.
+fn families() -> Vec<&'static str> {
     let sources = [
         include_str!("broker.rs"),
         include_str!("checkpoint.rs"),
@@ -318,14 +368,10 @@ fn every_family_is_documented() {
         include_str!("queue.rs"),
         include_str!("shard.rs"),
     ];
-    let documentation = include_str!("../../../../docs/metrics.md");
-    let is_family = |text: &&str| {
-        (text.starts_with("gateway_") || text.starts_with("process_"))
-            && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
-    };
-    let families: Vec<&str> = sources.iter().flat_map(|source| source.split('"')).filter(is_family).collect();
-    assert!(families.len() > 40, "{families:?}");
-    for family in families {
-        assert!(documentation.contains(&format!("`{family}`")), "docs/metrics.md does not explain `{family}`");
-    }
+    sources.iter().flat_map(|source| source.split('"')).filter(is_family).collect()
+}
+
+fn is_family(text: &&str) -> bool {
+    (text.starts_with("gateway_") || text.starts_with("process_"))
+        && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
 }
