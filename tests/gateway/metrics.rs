@@ -72,7 +72,7 @@ async fn lanes_components_queues_and_checkpoints_have_figures() {
         (r#"gateway_queue_limit_bytes{scope="process"}"#, 268435456.0),
         (r#"gateway_sessions_total{kind="new",shard="0"}"#, 1.0),
         ("gateway_identifies_left", 999.0),
-        ("gateway_identifies_total", 1.0),
+        (r#"gateway_identifies_total{reason="start"}"#, 1.0),
         ("gateway_checkpoints_unsaved", 0.0),
         ("gateway_checkpoint_failures_total", 0.0),
         (r#"gateway_build_info{version="0.1.0"}"#, 1.0),

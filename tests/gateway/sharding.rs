@@ -125,7 +125,7 @@ async fn without_session_starts_shards_wait_for_the_reset_and_say_so() {
     assert!(identify.at - asked.at >= reset_after.mul_f64(0.9), "{:?}", identify.at - asked.at);
     let figures = gateway.figures().await;
     assert_eq!(figures.of("gateway_identifies_left"), Some(8.0));
-    assert_eq!(figures.of("gateway_identifies_total"), Some(2.0));
+    assert_eq!(figures.of(r#"gateway_identifies_total{reason="start"}"#), Some(2.0));
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ use std::ops::Deref;
 use std::time::Duration;
 
 use crate::close::{self, FatalClose};
+use crate::identify_history::IdentifyReason;
 use crate::session::{Sequence, Session};
 
 /// Something that a shard's driver must do, in order.
@@ -22,7 +23,7 @@ pub enum Action {
         purpose: Purpose,
     },
     /// Ask the [`IdentifyLimiter`](crate::IdentifyLimiter) for a permit.
-    RequestIdentify,
+    RequestIdentify(IdentifyReason),
     /// The permit is not needed any more.
     CancelIdentify,
     /// Send this close code if it can be done without waiting, and drop the socket.

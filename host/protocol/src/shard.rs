@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use crate::action::{Action, ReconnectCause};
 use crate::backoff::Backoff;
 use crate::command::Command;
+use crate::identify_history::IdentifyReason;
 use crate::identity::ShardOptions;
 use crate::input::Input;
 use crate::member_requests::MemberRequests;
@@ -39,6 +40,8 @@ pub struct Shard {
     reconnect: Backoff,
     pace: IdentifyPace,
     trials: ResumeTrials,
+    /// Of the next identify.
+    identify_reason: IdentifyReason,
     /// The session's own address did not work the last time, so it is the base address's turn.
     avoids_resume_url: bool,
     failed_connects: u32,
@@ -63,6 +66,7 @@ impl Shard {
             reconnect: Backoff::RECONNECT,
             pace: IdentifyPace::new(),
             trials: ResumeTrials::default(),
+            identify_reason: IdentifyReason::Start,
             avoids_resume_url: false,
             failed_connects: 0,
             is_reading_paused: false,

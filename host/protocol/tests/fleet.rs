@@ -7,7 +7,7 @@ mod peer;
 use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
-use gateway_protocol::{Action, IdentifyLimiter, Input, Phase, SessionStartLimit, ShardId};
+use gateway_protocol::{Action, IdentifyLimiter, Input, Phase, Reserve, SessionStartLimit, ShardId};
 use peer::{Peer, seconds};
 
 /// What the server does with a shard.
@@ -41,7 +41,8 @@ impl Fleet {
             reset_after: Duration::from_secs(86_400),
             max_concurrency: NonZeroU32::new(max_concurrency).unwrap_or(NonZeroU32::MIN),
         };
-        let mut fleet = Self { limiter: IdentifyLimiter::new(limit, now), peers, server, identifies: Vec::new() };
+        let mut fleet =
+            Self { limiter: IdentifyLimiter::new(limit, Reserve::NONE, now), peers, server, identifies: Vec::new() };
         for shard in 0..fleet.peers.len() {
             fleet.peers[shard].now = now;
             fleet.react(shard);
@@ -90,7 +91,7 @@ impl Fleet {
             let peer = &mut self.peers[shard];
             for (_, action) in peer.log.drain(..) {
                 match action {
-                    Action::RequestIdentify => self.limiter.request(ShardId(shard as u32)),
+                    Action::RequestIdentify(_) => self.limiter.request(ShardId(shard as u32), peer.now),
                     Action::CancelIdentify => self.limiter.cancel(ShardId(shard as u32)),
                     _ => {}
                 }

@@ -4,7 +4,7 @@ mod peer;
 
 use std::time::Duration;
 
-use gateway_protocol::{Action, Address, Input, Phase, ReconnectCause};
+use gateway_protocol::{Action, Address, IdentifyReason, Input, Phase, ReconnectCause};
 use peer::{HEARTBEAT_INTERVAL, KEEP_SESSION, Peer, cause, seconds, sent};
 
 /// Conformance case 1.
@@ -108,7 +108,7 @@ fn events_prove_life_while_the_acknowledgement_is_late() {
 #[test]
 fn heartbeats_run_while_the_permit_is_awaited() {
     let mut peer = Peer::start(None);
-    assert_eq!(peer.open(), [Action::RequestIdentify]);
+    assert_eq!(peer.open(), [Action::RequestIdentify(IdentifyReason::Start)]);
     let actions = peer.advance_with(seconds(180.0), |peer| {
         peer.acknowledge();
     });

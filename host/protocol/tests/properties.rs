@@ -138,7 +138,7 @@ fn check(peer: &Peer) -> Result<(), TestCaseError> {
                     Purpose::Heartbeat => {}
                 }
             }
-            Action::RequestIdentify => {
+            Action::RequestIdentify(_) => {
                 prop_assert!(!permit_requested);
                 permit_requested = true;
             }

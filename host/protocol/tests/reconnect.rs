@@ -6,7 +6,7 @@ use gateway_protocol::{Action, Address, FatalClose, Finish, Input, LossReason, P
 use peer::{Peer, cause, seconds, sent, stored_session};
 
 fn identifies_next(peer: &mut Peer) -> bool {
-    peer.open().contains(&Action::RequestIdentify)
+    peer.open().iter().any(|action| matches!(action, Action::RequestIdentify(_)))
 }
 
 /// Conformance case 13.

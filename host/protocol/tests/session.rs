@@ -3,7 +3,7 @@
 mod peer;
 
 use gateway_protocol::{
-    Action, Address, DropReason, Finish, Input, LossReason, Phase, ReconnectCause, Sequence, Session,
+    Action, Address, DropReason, Finish, IdentifyReason, Input, LossReason, Phase, ReconnectCause, Sequence, Session,
 };
 use peer::{KEEP_SESSION, Peer, cause, commands, dispatched, seconds, sent, stored_session};
 
@@ -12,7 +12,7 @@ fn a_new_session_is_announced_before_its_ready() {
     let mut peer = Peer::start(None);
     assert_eq!(peer.next_connect().0, Address::Base);
     assert_eq!(peer.input(Input::Connected), []);
-    assert_eq!(peer.hello(), [Action::RequestIdentify]);
+    assert_eq!(peer.hello(), [Action::RequestIdentify(IdentifyReason::Start)]);
     let actions = peer.input(Input::IdentifyGranted);
     assert!(sent(&actions)[0].starts_with(r#"{"op":2,"d":{"token":"T0KEN""#));
     let session =
@@ -136,7 +136,7 @@ fn a_requested_reconnect_resumes_without_a_permit() {
     assert!(delay <= seconds(1.0));
     let actions = peer.open();
     assert_eq!(sent(&actions), [r#"{"op":6,"d":{"token":"T0KEN","session_id":"fresh","seq":2}}"#]);
-    assert!(!actions.contains(&Action::RequestIdentify));
+    assert!(!actions.iter().any(|action| matches!(action, Action::RequestIdentify(_))));
 }
 
 /// Conformance case 9.
@@ -146,7 +146,7 @@ fn a_requested_reconnect_before_hello_identifies_without_a_session() {
     peer.input(Input::Connected);
     assert_eq!(peer.reconnect(), [KEEP_SESSION, Action::Reconnecting(ReconnectCause::Requested)]);
     assert_eq!(peer.next_connect().0, Address::Base);
-    assert_eq!(peer.open(), [Action::RequestIdentify]);
+    assert_eq!(peer.open(), [Action::RequestIdentify(IdentifyReason::Start)]);
 }
 
 #[test]
@@ -168,7 +168,7 @@ fn an_invalid_session_is_wiped_and_started_anew() {
     let (address, delay) = peer.next_connect();
     assert_eq!(address, Address::Base);
     assert!((seconds(1.0)..=seconds(5.0)).contains(&delay), "{delay:?}");
-    assert_eq!(peer.open(), [Action::RequestIdentify]);
+    assert_eq!(peer.open(), [Action::RequestIdentify(IdentifyReason::Lost(LossReason::Invalidated))]);
     assert!(sent(&peer.input(Input::IdentifyGranted))[0].starts_with(r#"{"op":2"#));
 }
 
@@ -196,8 +196,9 @@ fn an_active_session_can_be_invalidated() {
 #[test]
 fn a_refused_identify_waits_for_a_new_permit() {
     let mut peer = Peer::start(None);
-    for _ in 0..5 {
-        assert_eq!(peer.open(), [Action::RequestIdentify]);
+    let again = std::iter::repeat(IdentifyReason::Retry);
+    for reason in std::iter::once(IdentifyReason::Start).chain(again).take(5) {
+        assert_eq!(peer.open(), [Action::RequestIdentify(reason)]);
         peer.input(Input::IdentifyGranted);
         peer.invalid_session(false);
         let (_, delay) = peer.next_connect();

@@ -25,6 +25,9 @@ pub struct Arguments {
     /// What is logged, to STDERR [default: info]
     #[arg(long = "loglevel", global = true, value_name = "LEVEL", value_parser = log_levels())]
     log_level: Option<LogLevel>,
+    /// Let shards take the session starts that identify.reserve keeps back
+    #[arg(long, global = true)]
+    spend_reserve: bool,
     /// What to do; runs the gateway if there is none.
     #[command(subcommand)]
     pub command: Option<Command>,
@@ -48,7 +51,7 @@ impl Arguments {
     /// What they say about the configuration.
     #[must_use]
     pub fn flags(&self) -> Flags {
-        Flags { config: self.config.clone(), log_level: self.log_level }
+        Flags { config: self.config.clone(), log_level: self.log_level, spend_reserve: self.spend_reserve }
     }
 }
 
@@ -57,10 +60,20 @@ impl Arguments {
 pub enum Command {
     /// Check configuration and components without connecting to anything
     Check,
+    /// Say what a start would cost: which shards resume, which identify, and how long they wait
+    Plan(PlanArguments),
     /// Run the gateway on a built-in simulator of Discord: no token, no network
     Demo(DemoArguments),
     /// Serve a simulator of Discord, to develop bots and components offline
     Simulate(SimulateArguments),
+}
+
+/// How `gateway plan` tells.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub struct PlanArguments {
+    /// As a JSON object
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// How `gateway demo` runs.
@@ -136,6 +149,8 @@ const EXAMPLES: &str = "Examples:
     DISCORD_TOKEN=… DISCORD_EVENTS=MESSAGE_CREATE DISCORD_INTENTS=GUILDS,GUILD_MESSAGES gateway
   Check a configuration before it is used:
     gateway check --config /etc/gateway.toml
+  See what a start would cost of the day's session starts, also beside a running gateway:
+    gateway plan
   Develop a bot against a simulated Discord of four shards:
     gateway simulate --shards 4
     DISCORD_API_PROTOCOL=http DISCORD_API_HOST=127.0.0.1:8484 DISCORD_TOKEN=any DISCORD_EVENTS='*' gateway
@@ -143,7 +158,8 @@ const EXAMPLES: &str = "Examples:
     gateway simulate --fault drop,every=50 --fault resume=invalid-session
 
 Events go to STDOUT, the log goes to STDERR.
-Exit codes: 0 after an orderly end, 1 after an error, 2 for a wrong command line.";
+Exit codes: 0 after an orderly end, 1 after an error, 2 for a wrong command line, 3 if `gateway plan` says that shards
+would wait for session starts.";
 
 #[cfg(test)]
 mod tests {
@@ -172,7 +188,9 @@ mod tests {
             "gateway -config x.toml check --loglevel debug",
         ] {
             let flags = parse(line).unwrap().flags();
-            assert_eq!(flags, Flags { config: Some("x.toml".into()), log_level: Some(LogLevel::Debug) }, "{line}");
+            let expected =
+                Flags { config: Some("x.toml".into()), log_level: Some(LogLevel::Debug), ..Flags::default() };
+            assert_eq!(flags, expected, "{line}");
         }
         assert_eq!(parse("gateway").unwrap().flags(), Flags::default());
     }
@@ -220,6 +238,14 @@ mod tests {
         assert_eq!(simulate.traffic, Traffic { shards: 1, rate: 10, seed: None });
         assert_eq!((simulate.world.guilds, simulate.faults.len()), (3, 2));
         assert_eq!(parse("gateway check").unwrap().command, Some(Command::Check));
+        assert_eq!(parse("gateway plan --json").unwrap().command, Some(Command::Plan(PlanArguments { json: true })));
+    }
+
+    #[test]
+    fn the_reserve_is_spent_by_a_flag_of_every_command() {
+        for line in ["gateway --spend-reserve", "gateway -spend-reserve plan", "gateway plan --spend-reserve"] {
+            assert!(parse(line).unwrap().flags().spend_reserve, "{line}");
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use super::choice::Choice;
 use super::discord::Events;
 use super::secret::REDACTED;
 use super::shards::Shards;
-use super::{Config, FilterConfig, duration, size};
+use super::{Config, FilterConfig, duration, reserve, size};
 use crate::delivery::GAP_EVENT;
 
 /// Writes it without any secret.
@@ -88,6 +88,8 @@ fn write_service(text: &mut Writer<'_>) {
     text.path("path", config.shard_store.path.as_deref());
     text.entry("interval", quoted(&duration::format(config.shard_store.pace.interval)));
     text.entry("events", config.shard_store.pace.events.to_string());
+    text.begin("identify");
+    text.entry("reserve", quoted(&reserve::format(config.identify_reserve)));
     text.begin("prometheus");
     text.entry("address", quoted(&config.prometheus.as_ref().map_or_else(String::new, |it| it.address.to_string())));
     if let Some(endpoint) = config.prometheus.as_ref().and_then(|prometheus| prometheus.endpoint.as_ref()) {

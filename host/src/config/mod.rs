@@ -18,6 +18,7 @@ mod intents;
 mod nearest;
 mod overlay;
 mod presence;
+mod reserve;
 mod schema;
 mod scope;
 mod secret;
@@ -54,8 +55,10 @@ pub use servers::{Amqp, DeadLetterConfig, Redis};
 pub use service::{Buffer, Limits, ListenAddress, Log, Prometheus, ShardStore};
 pub use shards::Shards;
 
-pub(crate) use duration::parse_duration;
+pub(crate) use duration::{format as format_duration, parse_duration};
 pub(crate) use nearest::did_you_mean;
+
+use gateway_protocol::Reserve;
 
 use error::Report;
 use file::Values;
@@ -92,6 +95,8 @@ pub struct Config {
     pub dead_letters: DeadLetterConfig,
     /// Where sessions are kept.
     pub shard_store: ShardStore,
+    /// The session starts of a day that are not spent.
+    pub identify_reserve: Reserve,
     /// Metrics and health; `None` for no listener.
     pub prometheus: Option<Prometheus>,
     /// The filters of the file; see [`Config::effective_chain`] for all that run.
@@ -118,6 +123,8 @@ pub struct Flags {
     pub config: Option<PathBuf>,
     /// The log level.
     pub log_level: Option<LogLevel>,
+    /// Whether the reserve of session starts may be spent.
+    pub spend_reserve: bool,
 }
 
 /// A valid configuration, and what is doubtful in it.
@@ -215,6 +222,9 @@ fn resolve(flags: &Flags, values: Values, files: FileReader<'_>, report: &mut Re
     if flags.log_level.is_some() {
         origins.insert("log.level", Place::Flag("--loglevel"));
     }
+    if flags.spend_reserve {
+        origins.insert("identify.reserve", Place::Flag("--spend-reserve"));
+    }
     let mut scope = Scope::new("", values, report);
     let (events, tells_gaps) = discord::read_events(&mut scope);
     let components = components::read(&mut scope);
@@ -236,6 +246,7 @@ fn resolve(flags: &Flags, values: Values, files: FileReader<'_>, report: &mut Re
         redis: servers::read_redis(&mut scope, files),
         dead_letters: servers::read_dead_letters(&mut scope),
         shard_store,
+        identify_reserve: reserve::read(&mut scope, flags.spend_reserve),
         prometheus: service::read_prometheus(&mut scope),
         filters: components::read_filters(&mut scope, &components),
         components,

@@ -85,6 +85,7 @@ pub(super) const KEYS: &[Key] = &[
     key("shard_store.path", Form::Text, &["SHARD_STORE_PATH"]),
     key("shard_store.interval", Form::Text, &["SHARD_STORE_INTERVAL"]),
     key("shard_store.events", Form::Integer, &["SHARD_STORE_EVENTS"]),
+    key("identify.reserve", Form::Text, &["GATEWAY_IDENTIFY_RESERVE"]),
     key("prometheus.address", Form::Text, &["PROMETHEUS_ADDRESS"]),
     key("prometheus.endpoint", Form::Text, &["PROMETHEUS_ENDPOINT"]),
     key("filters", Form::FileOnly, &[]),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, anyhow, bail};
-use gateway_protocol::ShardId;
+use gateway_protocol::{IdentifyHistory, ShardId};
 use reqwest::header::HeaderValue;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::broker::{Broker, dead_letters};
 use super::commands::{self, CommandRelay};
 use super::components::Components;
+use super::identifies;
 use super::lanes::{Flight, LaneSetup, Lanes};
 use super::plan::{Plan, identity};
 use super::shards::Shards;
@@ -25,7 +26,7 @@ use crate::connection::RedisAddress;
 use crate::delivery::EventSender;
 use crate::discord::{GatewayInfo, GatewayUrl, Rest, USER_AGENT, tls_config, tls_without_roots};
 use crate::lane::{DeadLetterBox, LaneShard};
-use crate::shard::{Dialer, IdentifyQueue, ShardParts};
+use crate::shard::{Dialer, IdentifyQueue, IdentifyRules, ShardParts};
 use crate::store::{BotKey, CheckpointWriter, LocalStore};
 use crate::telemetry::{Health, Metrics};
 
@@ -127,7 +128,14 @@ impl Gateway {
         let metrics = telemetry.metrics.identifies();
         let fresh_base = tokio::spawn(keep_fresh(rest.clone(), base.clone(), stale_out));
         let refresh = move || refreshed(rest.clone(), base.clone());
-        let (identifies, serving) = IdentifyQueue::new(info.session_start_limit, refresh, metrics);
+        // Without a store there is nobody to tell the next process.
+        let (ledger, history) = match &checkpoints {
+            Some(_) => identifies::open(config, plan.shards.iter().map(|(id, _)| *id)).await?,
+            None => (None, IdentifyHistory::default()),
+        };
+        let (limit, reserve) = (info.session_start_limit, config.identify_reserve);
+        let rules = IdentifyRules { limit, reserve, history, ledger };
+        let (identifies, serving) = IdentifyQueue::new(rules, refresh, metrics);
         let identifies_task = tokio::spawn(serving);
 
         let dialer = dialer(config, &info)?;

@@ -6,11 +6,14 @@
 mod broker;
 mod commands;
 mod components;
+mod forecast;
 mod gateway;
+mod identifies;
 mod lanes;
 mod plan;
 mod shards;
 pub mod signals;
 
 pub use components::Components;
+pub use forecast::Forecast;
 pub use gateway::{Gateway, Io, Telemetry, check};

@@ -1,5 +1,6 @@
 //! What a gateway runs: which shards, with which budgets and identity, and where their sessions are kept.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -23,12 +24,7 @@ pub(super) struct Plan {
 
 impl Plan {
     pub(super) fn new(config: &Config, info: &GatewayInfo, metrics: &Metrics) -> anyhow::Result<Self> {
-        let (count, ids) = match &config.shards {
-            config::Shards::Recommended => (info.shards, None),
-            config::Shards::All { count } => (*count, None),
-            config::Shards::Subset { count, ids } => (*count, Some(ids.clone())),
-        };
-        let ids = ids.unwrap_or_else(|| (0..count.get()).map(ShardId).collect());
+        let (count, ids) = shards(config, info);
         let whole = Budget::new(config.buffer.total);
         metrics.queue_limits(config.buffer.per_shard, config.buffer.total);
         metrics.running_shards(u32::try_from(ids.len()).unwrap_or(u32::MAX));
@@ -87,6 +83,16 @@ impl Plan {
         };
         Ok(Some(started.context("the system refuses a thread for checkpoints")?))
     }
+}
+
+/// Which shards this gateway runs, of how many.
+pub(super) fn shards(config: &Config, info: &GatewayInfo) -> (NonZeroU32, Vec<ShardId>) {
+    let (count, ids) = match &config.shards {
+        config::Shards::Recommended => (info.shards, None),
+        config::Shards::All { count } => (*count, None),
+        config::Shards::Subset { count, ids } => (*count, Some(ids.clone())),
+    };
+    (count, ids.unwrap_or_else(|| (0..count.get()).map(ShardId).collect()))
 }
 
 fn open_local(

@@ -11,7 +11,7 @@ mod outbox;
 mod task;
 mod transport;
 
-pub use identify_queue::{IdentifyQueue, Permit};
+pub use identify_queue::{IdentifyQueue, IdentifyRules, Permit};
 pub use inflate::{InflateError, Inflater};
 pub use task::{ShardEnd, ShardParts, ShardTask};
 pub use transport::{ConnectError, Dialer, Incoming, Socket};

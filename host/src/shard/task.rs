@@ -309,7 +309,9 @@ impl ShardTask {
             match action {
                 Action::Connect(address) => self.connect(&address)?,
                 Action::Send { opcode, text, purpose } => self.send(opcode, text.into_string(), purpose)?,
-                Action::RequestIdentify => self.permit = Some(self.parts.identifies.request(self.parts.id)),
+                Action::RequestIdentify(reason) => {
+                    self.permit = Some(self.parts.identifies.request(self.parts.id, reason));
+                }
                 Action::CancelIdentify => self.permit = None,
                 Action::Disconnect(code) => {
                     if let Link::Up(socket, _) = std::mem::replace(&mut self.link, Link::Down) {

@@ -1,9 +1,10 @@
 //! The store on this machine: a directory for each bot, with a file for each shard.
 
 use std::collections::HashMap;
-use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use gateway_protocol::ShardId;
 use thiserror::Error;
@@ -63,6 +64,21 @@ impl LocalStore {
         make_directory(&directory).map_err(|source| StoreError::NotWritable { path: directory.clone(), source })?;
         let locks = shards.into_iter().map(|shard| Ok((shard, lock(&directory, shard)?))).collect::<Result<_, _>>()?;
         Ok(Self { directory, count, locks })
+    }
+
+    /// Which of these shards have a session to resume, and how long ago they were saved if the system tells. It locks nothing and changes nothing, so
+    /// that it works beside a running gateway.
+    #[must_use]
+    pub fn look(
+        directory: &Path,
+        bot: &BotKey,
+        count: u32,
+        shards: impl IntoIterator<Item = ShardId>,
+    ) -> Vec<(ShardId, Option<Duration>)> {
+        let store = Self { directory: directory.join(bot.to_string()), count, locks: HashMap::new() };
+        let age = |shard| fs::metadata(store.path(shard)).ok()?.modified().ok()?.elapsed().ok();
+        let resumable = shards.into_iter().filter(|shard| store.load(*shard).session.is_some());
+        resumable.map(|shard| (shard, age(shard))).collect()
     }
 
     /// The shards that it was opened for.
@@ -203,7 +219,7 @@ mod tests {
     fn a_place_that_cannot_be_written_is_named_with_what_to_change() {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("file");
-        std::fs::write(&file, "").unwrap();
+        fs::write(&file, "").unwrap();
         let error = open(&file.join("store"), [0]).unwrap_err().to_string();
         assert!(error.contains(&file.display().to_string()), "{error}");
         assert!(error.contains("`shard_store.path`") && error.contains("`memory`"), "{error}");

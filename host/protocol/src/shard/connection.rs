@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::{HELLO_TIMEOUT, Shard};
 use crate::action::{Action, Address, Finish, LossReason, ReconnectCause};
 use crate::close::{self, CloseOutcome, FatalClose};
+use crate::identify_history::IdentifyReason;
 use crate::send_limit::SendLimit;
 use crate::session::Session;
 use crate::state::{State, Target};
@@ -89,6 +90,7 @@ impl Shard {
     fn drop_session(&mut self, now: Instant, reason: LossReason) {
         if let Some(session) = self.session.take() {
             self.actions.push_back(Action::SessionLost { session, reason });
+            self.identify_reason = IdentifyReason::Lost(reason);
         }
         self.pace.note_lost(now);
         self.trials.reset();

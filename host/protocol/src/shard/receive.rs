@@ -53,7 +53,7 @@ impl Shard {
             self.transmit(now, opcode::RESUME, resume, Purpose::Resume);
         } else {
             self.state = State::AwaitingPermit(connection);
-            self.actions.push_back(Action::RequestIdentify);
+            self.actions.push_back(Action::RequestIdentify(self.identify_reason));
         }
     }
 

@@ -7,6 +7,7 @@ use super::Shard;
 use super::connection::{Fate, Socket};
 use crate::action::{Action, Payload, Purpose, ReconnectCause};
 use crate::command::Command;
+use crate::identify_history::IdentifyReason;
 use crate::identity;
 use crate::opcode;
 use crate::send_limit::Sender;
@@ -22,6 +23,7 @@ impl Shard {
         };
         self.state = State::Identifying(connection);
         self.pace.note_identify(now, &mut self.rng);
+        self.identify_reason = IdentifyReason::Retry;
         let text = self.options.identity.identify(self.options.id.0, self.options.count.get());
         self.transmit(now, opcode::IDENTIFY, text, Purpose::Identify);
     }

@@ -138,6 +138,10 @@ fn wrong_values_are_told_with_place_value_and_what_is_accepted() {
         ("components.timeout = \"1ms\"", "1: components.timeout = \"1ms\" is out of range"),
         ("lanes.count = 2000", "1: lanes.count = 2000 is out of range"),
         ("buffer.per_shard = \"1GiB\"", "1: buffer.per_shard = \"1GiB\" leaves buffer.total below buffer.per_shard"),
+        (
+            "identify.reserve = \"60%\"",
+            "1: identify.reserve = \"60%\" is no reserve; accepted: a number of session starts such as 50",
+        ),
         ("shutdown.grace = \"-1s\"", "1: shutdown.grace = \"-1s\" is negative"),
         (
             "log.level = \"verbose\"",

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::num::NonZeroU64;
 
-use gateway_protocol::ShardId;
+use gateway_protocol::{Reserve, ShardId};
 use serde_json::json;
 
 use super::*;
@@ -99,6 +99,7 @@ fn new_variables_are_read() {
         ("SHARD_STORE_EVENTS", "100"),
         ("GATEWAY_LIMITS_MESSAGE_SIZE", "64 MiB"),
         ("GATEWAY_SHUTDOWN_GRACE", "0"),
+        ("GATEWAY_IDENTIFY_RESERVE", "20"),
         ("GATEWAY_LOG_LEVEL", "debug"),
         ("GATEWAY_LOG_FORMAT", "json"),
     ]);
@@ -112,15 +113,31 @@ fn new_variables_are_read() {
     let pace = Pace { interval: Duration::from_secs(2), events: NonZeroU64::new(100).unwrap() };
     assert_eq!(config.shard_store.pace, pace);
     assert_eq!((config.limits.message_size, config.shutdown_grace), (64 << 20, Duration::ZERO));
+    assert_eq!(config.identify_reserve, Reserve::Starts(20));
     assert_eq!(config.log, Log { level: LogLevel::Debug, format: LogFormat::Json });
 }
 
 #[test]
 fn the_flag_for_the_log_level_is_the_strongest() {
-    let flags = Flags { config: None, log_level: Some(LogLevel::Error) };
+    let flags = Flags { log_level: Some(LogLevel::Error), ..Flags::default() };
     let environment = BTreeMap::from([("DISCORD_TOKEN", "x"), ("GATEWAY_LOG_LEVEL", "debug")]);
     let loaded = Config::load(&flags, &environment, &only_gateway_toml("[log]\nlevel = \"warn\"")).unwrap();
     assert_eq!(loaded.config.log.level, LogLevel::Error);
+}
+
+#[test]
+fn the_flag_for_the_reserve_is_the_strongest() {
+    for (file, reserve) in
+        [("", Reserve::Percent(5)), ("reserve = 7", Reserve::Starts(7)), ("reserve = \"7%\"", Reserve::Percent(7))]
+    {
+        let file = format!("[identify]\n{file}");
+        assert_eq!(config(&file).identify_reserve, reserve);
+        let flags = Flags { spend_reserve: true, ..Flags::default() };
+        let environment = BTreeMap::from([("DISCORD_TOKEN", "x")]);
+        let config = Config::load(&flags, &environment, &only_gateway_toml(&file)).unwrap().config;
+        assert_eq!(config.identify_reserve, Reserve::NONE);
+        assert!(config.effective().contains("reserve = \"0\" # flag --spend-reserve"), "{}", config.effective());
+    }
 }
 
 #[test]
@@ -303,7 +320,7 @@ fn the_file_is_optional_unless_it_is_named() {
     let nothing = |_: &Path| Err(io::Error::new(io::ErrorKind::NotFound, "no such file"));
     let loaded = Config::load(&Flags::default(), &environment, &nothing).unwrap();
     assert_eq!(loaded.file, None);
-    let flags = Flags { config: Some("other.toml".into()), log_level: None };
+    let flags = Flags { config: Some("other.toml".into()), ..Flags::default() };
     assert_eq!(
         Config::load(&flags, &environment, &nothing).unwrap_err().to_string(),
         "the configuration has an error:\n  flag --config: other.toml cannot be read: no such file; give the path of a readable file"
@@ -315,7 +332,7 @@ fn a_file_is_read_up_to_a_megabyte() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("gateway.toml");
     std::fs::write(&path, "\u{feff}events = [\"READY\"]\r\n[shards]\r\ncount = 3\r\n").unwrap();
-    let flags = Flags { config: Some(path.clone()), log_level: None };
+    let flags = Flags { config: Some(path.clone()), ..Flags::default() };
     let loaded = Config::load(&flags, &BTreeMap::from([("DISCORD_TOKEN", "x")]), &read_file).unwrap();
     assert_eq!((loaded.config.events, loaded.file), (Events::Only(vec!["READY".to_owned()]), Some(path.clone())));
     std::fs::write(&path, vec![b'#'; (1 << 20) + 1]).unwrap();

@@ -1,6 +1,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use gateway_protocol::{IdentifyHold, IdentifyReason, LossReason};
+
 use super::*;
 use crate::capability::Outcome;
 
@@ -212,8 +214,14 @@ fn queues_are_looked_up_at_the_scrape() {
 #[test]
 fn identifies_commands_checkpoints_and_guests_are_shown() {
     let metrics = Metrics::new().unwrap();
-    metrics.identifies().left(1000);
-    metrics.identifies().granted(999);
+    let identifies = metrics.identifies();
+    assert!(!metrics.render().unwrap().contains("gateway_identifies_left_age_seconds "), "nobody has told yet");
+    identifies.refreshed();
+    identifies.left(999, 50);
+    identifies.granted(IdentifyReason::Start);
+    identifies.granted(IdentifyReason::Lost(LossReason::Invalidated));
+    identifies.waiting(IdentifyHold::Breaker, 2);
+    identifies.unrecorded(3);
     metrics.commands().sent();
     metrics.commands().republished();
     metrics.commands().refused("opcode");
@@ -225,7 +233,11 @@ fn identifies_commands_checkpoints_and_guests_are_shown() {
         &metrics,
         r#"
         gateway_identifies_left 999
-        gateway_identifies_total 1
+        gateway_identify_reserve 50
+        gateway_identifies_total{reason="start"} 1
+        gateway_identifies_total{reason="invalidated"} 1
+        gateway_identifies_waiting{cause="breaker"} 2
+        gateway_identifies_unrecorded_total 3
         gateway_commands_sent_total 1
         gateway_commands_republished_total 1
         gateway_commands_refused_total{reason="opcode"} 1
@@ -235,6 +247,11 @@ fn identifies_commands_checkpoints_and_guests_are_shown() {
         gateway_component_gauge{component="filter",name="depth"} 1.5
         "#,
     );
+    let age = |text: String| {
+        text.lines().find_map(|line| line.strip_prefix("gateway_identifies_left_age_seconds ")?.parse().ok())
+    };
+    let ages: [Option<f64>; 2] = [(); 2].map(|()| age(metrics.render().unwrap()));
+    assert!(ages[0] >= Some(0.0) && ages[1] > ages[0], "the age is of the scrape's time: {ages:?}");
     assert_shown(&metrics, &format!("gateway_build_info{{version=\"{}\"}} 1", env!("CARGO_PKG_VERSION")));
 }
 
