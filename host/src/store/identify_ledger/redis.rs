@@ -1,8 +1,9 @@
 //! The ledger in Redis: one sorted set for the gateways of all machines.
 
 use anyhow::{Context as _, anyhow};
+use futures_util::future::try_join_all;
 use gateway_protocol::{IdentifyRecord, WallTime};
-use redis::{Pipeline, RedisError};
+use redis::{Cmd, RedisError};
 
 use super::{KEPT, kept_from, line, wall_time};
 use crate::connection::{Connection, RedisAddress, to_mend};
@@ -77,22 +78,27 @@ impl RedisLedger {
     }
 
     /// Adding one twice is adding it once.
-    fn additions(&self, records: &[IdentifyRecord]) -> Pipeline {
-        let mut commands = redis::pipe();
+    fn additions(&self, records: &[IdentifyRecord]) -> Vec<Cmd> {
+        let mut add = redis::cmd("ZADD");
+        add.arg(&self.key);
         for record in records {
-            commands.zadd(&self.key, line::write(record), record.at.0).ignore();
+            add.arg(record.at.0).arg(line::write(record));
         }
-        let from = kept_from(wall_time()).0;
-        commands.cmd("ZREMRANGEBYSCORE").arg(&self.key).arg("-inf").arg(format!("({from}")).ignore();
-        commands.zremrangebyrank(&self.key, 0, -MOST - 1).ignore();
+        let over = format!("({}", kept_from(wall_time()).0);
+        let by_age = redis::cmd("ZREMRANGEBYSCORE").arg(&self.key).arg("-inf").arg(over).take();
+        let by_number = redis::cmd("ZREMRANGEBYRANK").arg(&self.key).arg(0).arg(-MOST - 1).take();
         // A bot that is given up leaves nothing behind.
-        commands.expire(&self.key, i64::try_from(KEPT.as_secs()).unwrap_or(i64::MAX)).ignore();
-        commands
+        let ends = redis::cmd("EXPIRE").arg(&self.key).arg(KEPT.as_secs()).take();
+        vec![add, by_age, by_number, ends]
     }
 
-    async fn attempt(&mut self, commands: &Pipeline) -> Result<(), RedisError> {
-        let mut connection = self.connected().await?;
-        commands.exec_async(&mut connection).await?;
+    async fn attempt(&mut self, commands: &[Cmd]) -> Result<(), RedisError> {
+        let connection = self.connected().await?;
+        let run = |command: &Cmd| {
+            let (command, mut connection) = (command.clone(), connection.clone());
+            async move { command.exec_async(&mut connection).await }
+        };
+        try_join_all(commands.iter().map(run)).await?;
         self.connection = Some(connection);
         Ok(())
     }
