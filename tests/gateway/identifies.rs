@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use gateway_simulator::{Answer, Entry, FaultKind, Happening, Limits, Options, SessionStarts, Simulator};
-use gateway_tests::{Redis, RedisOptions, Setup};
+use gateway_tests::{Redis, RedisCluster, RedisOptions, Setup};
 
 use crate::support::{happens, identifies, setup, shards, start};
 
@@ -153,6 +153,21 @@ async fn gateways_on_all_machines_share_the_record_in_redis() {
     gateway.logged("shard 0: identified 12 times in a row").await;
     assert_eq!(identifies(&control), 1);
     gateway.drain().await;
+}
+
+#[tokio::test]
+async fn the_record_lies_in_a_cluster_too() {
+    let cluster = RedisCluster::start(3).await;
+    let owner = &cluster.nodes[cluster.owner("gatewayidentifies").await];
+    let simulator = start_at_once(1).await;
+    let setup = in_redis(setup(&simulator), &cluster.nodes[0]).variable("REDIS_URL", &cluster.urls().join(","));
+    let mut gateway = setup.start();
+    gateway.next_named("READY").await;
+    gateway.drain().await;
+    assert_eq!(owner.command::<u64>(&["ZCARD", "gatewayidentifies"]).await, 1);
+    let output = setup.argument("plan").output().await;
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains("  resume            1\n") && text.contains("1 identify on record: start 1"), "{text}");
 }
 
 #[tokio::test]

@@ -54,19 +54,12 @@ impl Forecast {
         let stored = Stored::look(config, count.get(), &ids).await?;
         let resuming: BTreeMap<_, _> = stored.sessions.into_iter().collect();
         let identifying = ids.iter().copied().filter(|id| !resuming.contains_key(id)).collect();
-        let start = Self {
+        let start = Start {
             shard_count: count.get(),
-            shards: ids.len(),
             resuming,
             identifying,
             limit: info.session_start_limit,
-            reserve: 0,
-            waiting: 0,
-            waves: 0,
-            last_identify: None,
             has_ledger: config.shard_store.kind != StoreType::Memory,
-            recorded: BTreeMap::new(),
-            held: BTreeMap::new(),
         };
         Ok(start.forecast(config.identify_reserve, &IdentifyHistory::new(stored.records), store::wall_time()))
     }
@@ -76,37 +69,67 @@ impl Forecast {
     pub fn is_affordable(&self) -> bool {
         self.waiting == 0
     }
+}
 
+/// What begins, before it is known how long it takes.
+struct Start {
+    shard_count: u32,
+    resuming: BTreeMap<ShardId, Option<Duration>>,
+    identifying: BTreeSet<ShardId>,
+    limit: SessionStartLimit,
+    has_ledger: bool,
+}
+
+impl Start {
     /// Lets the limiter run ahead of time.
-    fn forecast(mut self, reserve: Reserve, history: &IdentifyHistory, wall: WallTime) -> Self {
+    fn forecast(self, reserve: Reserve, history: &IdentifyHistory, wall: WallTime) -> Forecast {
         let now = Instant::now();
         let mut limiter = IdentifyLimiter::new(self.limit, reserve, now);
+        let reserve = limiter.reserve();
+        let available = self.limit.remaining.saturating_sub(reserve);
+        let mut held = BTreeMap::new();
         for shard in &self.identifying {
             let breaker = history.breaker(*shard, wall);
             if !breaker.wait.is_zero() {
-                self.held.insert(*shard, (breaker.in_a_row, breaker.wait));
+                held.insert(*shard, (breaker.in_a_row, breaker.wait));
             }
             limiter.request(*shard, now + breaker.wait);
         }
+        let mut recorded = BTreeMap::new();
         for record in history.last_day(wall) {
-            *self.recorded.entry(record.reason.clone()).or_default() += 1;
+            *recorded.entry(record.reason.clone()).or_default() += 1;
         }
-        self.reserve = limiter.reserve();
-        let available = self.limit.remaining.saturating_sub(self.reserve);
-        self.waiting = self.identifying.len().saturating_sub(usize::try_from(available).unwrap_or(usize::MAX));
-        self.last_identify = Some(Duration::ZERO);
-        while let Some(then) = limiter.poll_timeout() {
-            if limiter.poll_granted(then).is_none() {
-                // Not even after the reset.
-                self.last_identify = None;
-                break;
-            }
-            while limiter.poll_granted(then).is_some() {}
-            self.waves += 1;
-            self.last_identify = Some(then.saturating_duration_since(now));
+        let (waves, last_identify) = run_ahead(limiter, now);
+        Forecast {
+            shard_count: self.shard_count,
+            shards: self.resuming.len() + self.identifying.len(),
+            waiting: self.identifying.len().saturating_sub(usize::try_from(available).unwrap_or(usize::MAX)),
+            resuming: self.resuming,
+            identifying: self.identifying,
+            limit: self.limit,
+            reserve,
+            waves,
+            last_identify,
+            has_ledger: self.has_ledger,
+            recorded,
+            held,
         }
-        self
     }
+}
+
+/// How often shards are granted at the same time, and when the last is; `None` if not all ever are.
+fn run_ahead(mut limiter: IdentifyLimiter, now: Instant) -> (u32, Option<Duration>) {
+    let (mut waves, mut last) = (0, Duration::ZERO);
+    while let Some(then) = limiter.poll_timeout() {
+        if limiter.poll_granted(then).is_none() {
+            // Not even after the reset.
+            return (waves, None);
+        }
+        while limiter.poll_granted(then).is_some() {}
+        waves += 1;
+        last = then.saturating_duration_since(now);
+    }
+    (waves, Some(last))
 }
 
 /// What the store has.
@@ -155,9 +178,12 @@ mod tests {
     const NOW: WallTime = WallTime(1_800_000_000_000);
 
     fn forecast(identifying: u32, remaining: u32, records: Vec<IdentifyRecord>) -> Forecast {
-        let start = Forecast {
+        start(identifying, remaining).forecast(Reserve::default(), &IdentifyHistory::new(records), NOW)
+    }
+
+    fn start(identifying: u32, remaining: u32) -> Start {
+        Start {
             shard_count: 40,
-            shards: 40,
             resuming: (identifying..40).map(|shard| (ShardId(shard), None)).collect(),
             identifying: (0..identifying).map(ShardId).collect(),
             limit: SessionStartLimit {
@@ -166,15 +192,8 @@ mod tests {
                 reset_after: Duration::from_secs(3600),
                 max_concurrency: NonZeroU32::new(16).unwrap(),
             },
-            reserve: 0,
-            waiting: 0,
-            waves: 0,
-            last_identify: None,
             has_ledger: true,
-            recorded: BTreeMap::new(),
-            held: BTreeMap::new(),
-        };
-        start.forecast(Reserve::default(), &IdentifyHistory::new(records), NOW)
+        }
     }
 
     fn record(shard: u32, reason: &str) -> IdentifyRecord {
@@ -216,7 +235,7 @@ mod tests {
 
     #[test]
     fn a_limit_that_allows_nothing_ever_is_told() {
-        let mut start = forecast(1, 0, Vec::new());
+        let mut start = start(1, 0);
         start.limit.total = 0;
         let forecast = start.forecast(Reserve::NONE, &IdentifyHistory::default(), NOW);
         assert_eq!(forecast.last_identify, None);
