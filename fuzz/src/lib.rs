@@ -7,6 +7,15 @@
 #[path = "../../host/src/config/mod.rs"]
 pub mod config;
 
+#[path = "../../host/src/delivery"]
+pub mod delivery {
+    mod checkpoint;
+    mod gap;
+
+    pub use checkpoint::{Checkpoint, Pace};
+    pub use gap::{GAP_EVENT, Gap, GapReason};
+}
+
 #[path = "../../host/src/shard"]
 pub mod shard {
     mod inflate;

@@ -230,7 +230,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let store = open(directory.path(), [0]).unwrap();
         for foreign in ["", "\u{0}\u{0}\u{0}", "{}", "[1]", r#"{"version":99}"#] {
-            std::fs::write(store.path(SHARD), foreign).unwrap();
+            fs::write(store.path(SHARD), foreign).unwrap();
             assert_eq!(store.load(SHARD), Checkpoint::unreadable());
             store.save(SHARD, &session(5)).unwrap();
             assert_eq!(store.load(SHARD), session(5));
