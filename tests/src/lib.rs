@@ -12,19 +12,25 @@
     reason = "a test that cannot go on fails"
 )]
 
+mod audit;
 mod figures;
 mod guests;
+mod load;
 mod log;
 mod msgpack;
 mod process;
+mod proxy;
 mod script;
 mod servers;
 mod setup;
 
+pub use audit::{Audit, Violation};
 pub use figures::{Answer, Figures};
 pub use guests::{example, guest};
+pub use load::{LOAD, Load, payload};
 pub use msgpack::Msgpack;
 pub use process::{Event, Gateway, PATIENCE};
+pub use proxy::{Direction, Proxy};
 pub use script::{Brokers, Received, Script};
 pub use servers::{RabbitMq, RabbitMqOptions, Redis, RedisCluster, RedisOptions, VirtualHost};
 pub use setup::Setup;

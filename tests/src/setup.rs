@@ -1,5 +1,6 @@
 //! How a gateway is started in a test.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
@@ -15,6 +16,7 @@ pub struct Setup {
     binary: PathBuf,
     home: Arc<TempDir>,
     file: Option<String>,
+    launcher: Vec<String>,
     arguments: Vec<String>,
     environment: Vec<(String, String)>,
 }
@@ -27,6 +29,7 @@ impl Setup {
             binary: binary.into(),
             home: Arc::new(TempDir::new().unwrap()),
             file: None,
+            launcher: Vec::new(),
             arguments: Vec::new(),
             environment: Vec::new(),
         }
@@ -64,6 +67,13 @@ impl Setup {
     #[must_use]
     pub fn argument(mut self, argument: &str) -> Self {
         self.arguments.push(argument.into());
+        self
+    }
+
+    /// Starts it by a program that lets the gateway take its place. Its words come before the gateway's path.
+    #[must_use]
+    pub fn launched_by(mut self, words: &[&str]) -> Self {
+        self.launcher = words.iter().map(|word| (*word).to_owned()).collect();
         self
     }
 
@@ -120,8 +130,10 @@ impl Setup {
         if let Some(text) = &self.file {
             std::fs::write(self.path("gateway.toml"), text).unwrap();
         }
-        let mut command = Command::new(&self.binary);
+        let mut words = self.launcher.iter().map(OsStr::new).chain([self.binary.as_os_str()]);
+        let mut command = Command::new(words.next().unwrap());
         command
+            .args(words)
             .args(&self.arguments)
             .current_dir(self.home.path())
             .env_clear()

@@ -5,6 +5,7 @@ mod components;
 mod features;
 mod fuzz;
 mod setup;
+mod soak;
 mod windows;
 
 use std::path::{Path, PathBuf};
@@ -33,6 +34,7 @@ fn run(arguments: &[String]) -> Result<()> {
         "setup" => setup::set_up(workspace).map(|toolchain| eprintln!("components are built with {toolchain}")),
         "demo" => demo(workspace, arguments),
         "test" => test(workspace, arguments),
+        "soak" => soak::run(workspace, arguments),
         "lint" => lint(workspace),
         "components" => components::list(workspace),
         "bench" => bench(workspace, arguments),
@@ -128,6 +130,8 @@ Usage: cargo xtask <command>
 
   demo [arguments]   run the gateway on the built-in simulator; events go to STDOUT
   test [arguments]   run all tests
+  soak [--minutes N] [--seed S] [--broker redis|amqp|stdio]
+                     random faults, one after another, until something is not as promised or the time is over
   lint               check formatting, features, clippy and rustdoc; warnings are errors
   bench [events]     measure what an event costs, in a release build
   bench brokers [events | --soak events]
