@@ -29,6 +29,7 @@ async fn fifty_kills_lose_nothing_on_rabbitmq() {
 }
 
 async fn killed_again_and_again(mut scene: Scene) {
+    scene.sessions_are_kept().await;
     for _ in 0..KILLS {
         // Some die before they have delivered anything.
         if scene.random.u8(..4) > 0 {

@@ -98,10 +98,14 @@ impl Scene {
         self.gateway = start(&self.setup, &self.sink, &mut self.consumer).await;
     }
 
-    /// Kills the gateway. What it had sent and not noted may come again.
+    /// Kills the gateway, and waits until the broker has got what it had sent. What it had not noted may come again.
     pub(crate) async fn kill(&mut self) {
         self.gateway.signal("KILL").await;
         self.gateway.ended().await;
+        if let Some(broker) = &self.broker {
+            let idle = timeout(PATIENCE, broker.is_idle());
+            idle.await.expect("the broker keeps a connection whose client is gone");
+        }
         self.audit.allow_repeats(1);
     }
 
@@ -149,6 +153,12 @@ impl Scene {
             }
         };
         assert!(timeout(PATIENCE, found).await.is_ok(), "{series} is not as expected\n{}", self.gateway.log());
+    }
+
+    /// Waits until the store knows the session of each shard. Nobody can resume one that is only known to a process that is killed.
+    pub(crate) async fn sessions_are_kept(&mut self) {
+        self.figure_is("gateway_checkpoints_total", |saved| saved >= f64::from(SHARDS)).await;
+        self.figure_is("gateway_checkpoints_unsaved", |unsaved| unsaved < 1.0).await;
     }
 
     /// The events of the load that the simulator put on sessions of a shard.

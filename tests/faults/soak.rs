@@ -24,6 +24,7 @@ async fn soak() {
     };
     let mut scene = Scene::start("soak", sink).await;
     println!("again: cargo xtask soak --minutes {minutes} --broker {broker} --seed {}", scene.seed());
+    scene.sessions_are_kept().await;
     let (began, end) = (Instant::now(), Instant::now() + Duration::from_secs_f64(minutes * 60.0));
     let mut faults = 0;
     while Instant::now() < end {

@@ -16,6 +16,7 @@ use tokio::time::sleep;
 pub struct Proxy {
     address: SocketAddr,
     conditions: watch::Sender<Conditions>,
+    connections: watch::Receiver<usize>,
     task: JoinHandle<()>,
 }
 
@@ -34,7 +35,8 @@ impl Proxy {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
         let (conditions, changes) = watch::channel(Conditions::fair(server));
-        Self { address, conditions, task: tokio::spawn(accept(listener, changes)) }
+        let (count, connections) = watch::channel(0);
+        Self { address, conditions, connections, task: tokio::spawn(accept(listener, changes, count)) }
     }
 
     /// Where it listens.
@@ -70,6 +72,13 @@ impl Proxy {
     /// Resets every connection there is. What was under way is lost.
     pub fn cut(&self) {
         self.conditions.send_modify(|now| now.cuts += 1);
+    }
+
+    /// Waits until every connection has ended on both sides: the server has then got all that a client sent which is gone.
+    pub async fn is_idle(&self) {
+        let mut connections = self.connections.clone();
+        // It only fails with the proxy's own end.
+        let _ = connections.wait_for(|count| *count == 0).await;
     }
 
     /// Resets every connection that is made from now on.
@@ -131,7 +140,7 @@ impl Conditions {
     }
 }
 
-async fn accept(listener: TcpListener, conditions: watch::Receiver<Conditions>) {
+async fn accept(listener: TcpListener, conditions: watch::Receiver<Conditions>, count: watch::Sender<usize>) {
     let mut connections = JoinSet::new();
     loop {
         select! {
@@ -143,6 +152,7 @@ async fn accept(listener: TcpListener, conditions: watch::Receiver<Conditions>) 
             }
             Some(_) = connections.join_next() => {}
         }
+        count.send_replace(connections.len());
     }
 }
 
@@ -316,6 +326,15 @@ mod tests {
         proxy.stall(Direction::ToServer);
         proxy.cut();
         is_reset(&mut client).await;
+    }
+
+    #[tokio::test]
+    async fn it_is_idle_when_both_sides_have_ended() {
+        let (proxy, mut client) = echo().await;
+        says(&mut client, b"hello").await;
+        timeout(MOMENT, proxy.is_idle()).await.unwrap_err();
+        drop(client);
+        proxy.is_idle().await;
     }
 
     #[tokio::test]
