@@ -3,7 +3,13 @@
 //!
 //! Each test prints the seed of what is random in it; `FAULT_SEED` sets it.
 
-#![expect(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "helpers of tests fail as tests do"
+)]
 
 mod broker;
 #[cfg(target_os = "linux")]

@@ -109,8 +109,10 @@ impl Scene {
         self.audit.allow_repeats(1);
     }
 
-    /// Tells the gateway to drain, and waits for its end.
+    /// Tells the gateway to drain when it runs, and waits for its end.
     pub(crate) async fn terminate(&mut self) {
+        // Before that a signal ends it at once, with nothing to drain.
+        self.gateway.logged("running ").await;
         self.gateway.signal("TERM").await;
         let status = self.gateway.ended().await;
         assert!(status.success(), "{status}\n{}", self.gateway.whole_log().await);

@@ -35,7 +35,7 @@ async fn soak() {
         faults += 1;
         let arrived: u64 = scene.audit.progress().iter().sum();
         let (seconds, repeats) = (began.elapsed().as_secs(), scene.audit.repeats());
-        println!("{seconds:>5} s  {fault:<40} {arrived:>9} events arrived, {repeats} runs of a shard repeated");
+        println!("{seconds:>5} s  {fault:<40} {arrived:>9} events arrived, runs repeated: {repeats}");
     }
     let sent: u64 = scene.load.sent().iter().sum();
     scene.finish().await;
