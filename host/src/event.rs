@@ -1,5 +1,6 @@
 //! An event on its way from a shard to a broker.
 
+use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -20,15 +21,30 @@ pub struct Event {
     pub name: Arc<str>,
     /// Its payload: the JSON text of `d`, exactly as Discord sent it.
     pub payload: Bytes,
+    session: Option<SessionId>,
     has_line_breaks: bool,
 }
 
 impl Event {
-    /// An event. Its payload is best looked at now: it has just been made, so the processor's cache has it.
+    /// An event of no session. Its payload is best looked at now: it has just been made, so the processor's cache has it.
     #[must_use]
     pub fn new(shard: ShardId, sequence: Sequence, name: Arc<str>, payload: Bytes) -> Self {
         let has_line_breaks = has_line_breaks(&payload);
-        Self { shard, sequence, name, payload, has_line_breaks }
+        Self { shard, sequence, name, payload, session: None, has_line_breaks }
+    }
+
+    /// The same as an event of a session.
+    #[must_use]
+    pub fn of_session(self, session: Option<SessionId>) -> Self {
+        Self { session, ..self }
+    }
+
+    /// What tells it from all other events, whenever and by whichever run it is published: `<session>:<sequence>`. `None`
+    /// for what is not from a session, or has no number in it.
+    #[must_use]
+    pub fn identity(&self) -> Option<String> {
+        let SessionId(session) = self.session.as_ref()?;
+        (self.sequence.0 > 0).then(|| format!("{session}:{}", self.sequence))
     }
 
     /// Whether the payload is more than one line. Discord's never are.
@@ -48,6 +64,30 @@ fn has_line_breaks(payload: &[u8]) -> bool {
     memchr2(b'\n', b'\r', payload).is_some()
 }
 
+/// The id of a session, shared by its events. With the token it opens the session, so `Debug` does not show it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SessionId(Arc<str>);
+
+impl SessionId {
+    /// The id that Discord gave.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<&str> for SessionId {
+    fn from(id: &str) -> Self {
+        Self(id.into())
+    }
+}
+
+impl fmt::Debug for SessionId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("<redacted>")
+    }
+}
+
 /// What a shard hands to its lane, in the order in which it happened.
 #[derive(Debug)]
 pub enum Happening {
@@ -63,4 +103,34 @@ pub enum Happening {
     /// A command for a shard of another gateway, which the broker shall bring there. Its name is that shard's number, and its
     /// sequence 0. The claim is on the message that brought the command.
     Republish(Event, Claim),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(sequence: u64, session: Option<&str>) -> Event {
+        let event = Event::new(ShardId(0), Sequence(sequence), "NAME".into(), Bytes::from_static(b"{}"));
+        event.of_session(session.map(SessionId::from))
+    }
+
+    #[test]
+    fn an_identity_is_the_session_and_the_sequence_whatever_the_payload() {
+        let mut event = event(42, Some("a:b"));
+        assert_eq!(event.identity().as_deref(), Some("a:b:42"));
+        event.replace_payload(Bytes::from_static(b"[]"));
+        assert_eq!(event.identity().as_deref(), Some("a:b:42"));
+    }
+
+    #[test]
+    fn what_has_no_number_or_no_session_has_no_identity() {
+        assert_eq!(event(0, Some("session")).identity(), None);
+        assert_eq!(event(42, None).identity(), None);
+    }
+
+    #[test]
+    fn debug_hides_the_session() {
+        let shown = format!("{:?}", event(42, Some("s3cret")));
+        assert!(!shown.contains("s3cret") && shown.contains("42"), "{shown}");
+    }
 }

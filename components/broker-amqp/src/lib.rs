@@ -3,7 +3,7 @@
 //! The exchange is named after `broker.group`. An event is a message whose routing key is the event's name; commands come
 //! from the queues `group:SEND` and `group:<id>` for each shard of this gateway.
 //!
-//! Configuration: the `[broker]` table, of which it reads `group`, `encoding`, `message_timeout`, and
+//! Configuration: the `[broker]` table, of which it reads `group`, `encoding`, `message_timeout`, `message_ids`, and
 //! `config.persistent`: whether messages in durable queues outlive a restart of the server (`true`, the default).
 
 mod bindings;
@@ -13,8 +13,8 @@ mod topology;
 use std::sync::OnceLock;
 
 use bindings::exports::spectacles::gateway::adapter::{Command, Error, Event, Guest, Message};
-use bindings::spectacles::gateway::amqp;
 use bindings::spectacles::gateway::log::{self, Level};
+use bindings::spectacles::gateway::{amqp, payloads};
 use outlet::Outlet;
 use spectacles_adapter::{Settings, Target};
 use topology::Topology;
@@ -32,10 +32,14 @@ impl Guest for Adapter {
     }
 
     fn publish(events: Vec<Event>) -> Result<(), Error> {
-        let Outlet { exchange, body, properties } = OUTLET.get().ok_or_else(not_open)?;
+        let Outlet { exchange, body, properties, message_ids } = OUTLET.get().ok_or_else(not_open)?;
+        let mut properties = properties.clone();
         for (index, event) in (0..).zip(&events) {
             if event.name.len() <= LONGEST_NAME {
-                amqp::publish(index, exchange, &event.name, body, properties);
+                if *message_ids {
+                    properties.message_id = payloads::identity(index);
+                }
+                amqp::publish(index, exchange, &event.name, body, &properties);
             } else {
                 log::write(Level::Warn, "dropped an event whose name is longer than the 255 bytes of a routing key");
             }

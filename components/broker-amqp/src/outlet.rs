@@ -5,13 +5,16 @@ use spectacles_adapter::{Encoding, Settings};
 use crate::bindings::spectacles::gateway::amqp::Properties;
 use crate::bindings::spectacles::gateway::content::{Body, PayloadForm};
 
-/// What is the same for all messages. A message has nothing else, so that it is what consumers of the original know.
+/// What is the same for all messages. Beside it a message has its id at most, so that it is what consumers of the original
+/// know.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Outlet {
     /// The exchange's name, which is that of the group.
     pub(crate) exchange: String,
     pub(crate) body: Body,
     pub(crate) properties: Properties,
+    /// Whether a message carries its event's identity as its id.
+    pub(crate) message_ids: bool,
 }
 
 impl Outlet {
@@ -36,7 +39,8 @@ impl Outlet {
             kind: None,
             headers: Vec::new(),
         };
-        Ok(Self { exchange: settings.group()?, body: Body::Payload(form(encoding)), properties })
+        let message_ids = settings.message_ids()?;
+        Ok(Self { exchange: settings.group()?, body: Body::Payload(form(encoding)), properties, message_ids })
     }
 }
 
@@ -81,6 +85,7 @@ mod tests {
                 kind: None,
                 headers: vec![],
             },
+            message_ids: false,
         };
         assert_eq!(outlet("json", "{}"), Ok(expected));
     }
@@ -99,6 +104,12 @@ mod tests {
     #[test]
     fn messages_are_transient_if_the_operator_says_so() {
         assert!(!outlet("json", r#"{"persistent": false}"#).unwrap().properties.persistent);
+    }
+
+    #[test]
+    fn messages_have_ids_if_the_operator_says_so() {
+        let config = r#"{"group": "bot", "message_timeout_ms": 1, "message_ids": true}"#;
+        assert!(Outlet::new(&mut Settings::parse(config).unwrap()).unwrap().message_ids);
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! shard of this gateway. Keys have no prefix, as consumers expect it: two bots need two databases.
 //!
 //! Configuration: the `[broker]` table, of which it reads `group` (the consumer group for commands), `encoding`,
-//! `message_timeout`, and `config.retention_ms`: for how long entries are kept (an hour, the default).
+//! `message_timeout`, `message_ids`, and `config.retention_ms`: for how long entries are kept (an hour, the default).
 
 mod bindings;
 mod inlets;
@@ -14,6 +14,7 @@ use std::sync::OnceLock;
 
 use bindings::exports::spectacles::gateway::adapter::{Command, Error, Event, Guest, Message};
 use bindings::spectacles::gateway::log::{self, Level};
+use bindings::spectacles::gateway::payloads;
 use bindings::spectacles::gateway::redis::{self, Consumer};
 use outlet::Outlet;
 use spectacles_adapter::{Settings, Target};
@@ -31,12 +32,14 @@ impl Guest for Adapter {
     }
 
     fn publish(events: Vec<Event>) -> Result<(), Error> {
-        let Outlet { body, trim } = OUTLET.get().ok_or_else(not_open)?;
+        let Outlet { body, trim, message_ids } = OUTLET.get().ok_or_else(not_open)?;
         for (index, event) in (0..).zip(&events) {
             if event.name.is_empty() {
                 log::write(Level::Warn, "dropped an event without a name, which no stream could be named after");
             } else {
-                redis::append(index, &event.name, FIELD, body, &[], *trim);
+                let id = if *message_ids { payloads::identity(index) } else { None };
+                let more = id.map(|id| (ID_FIELD.to_owned(), id));
+                redis::append(index, &event.name, FIELD, body, more.as_slice(), *trim);
             }
         }
         Ok(())
@@ -68,6 +71,9 @@ static OUTLET: OnceLock<Outlet> = OnceLock::new();
 
 /// The field of an entry that holds the message, in both directions.
 const FIELD: &str = "data";
+
+/// The field of an entry that holds the identity of its event.
+const ID_FIELD: &str = "id";
 
 #[cfg(test)]
 mod tests {

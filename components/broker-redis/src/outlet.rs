@@ -12,6 +12,8 @@ use crate::bindings::spectacles::gateway::redis::Trim;
 pub(crate) struct Outlet {
     pub(crate) body: Body,
     pub(crate) trim: Trim,
+    /// Whether an entry has its event's identity beside the message.
+    pub(crate) message_ids: bool,
 }
 
 impl Outlet {
@@ -24,7 +26,8 @@ impl Outlet {
         let mut own = settings.own()?;
         let retention: Option<NonZeroU64> = own.take("retention_ms", "a whole number of milliseconds, at least 1")?;
         own.finish()?;
-        Ok(Self { body, trim: Trim::OlderThan(retention.map_or(RETENTION, NonZeroU64::get)) })
+        let trim = Trim::OlderThan(retention.map_or(RETENTION, NonZeroU64::get));
+        Ok(Self { body, trim, message_ids: settings.message_ids()? })
     }
 }
 
@@ -64,6 +67,12 @@ mod tests {
             let outlet = outlet(&format!(r#"{{"encoding": "{encoding}"}}"#)).unwrap();
             assert_eq!(outlet.body, Body::Payload(form));
         }
+    }
+
+    #[test]
+    fn entries_have_ids_if_the_operator_says_so() {
+        assert!(outlet(r#"{"message_ids": true}"#).unwrap().message_ids);
+        assert!(!outlet("{}").unwrap().message_ids);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The broker adapter for standard streams: events go out on STDOUT, commands come in on STDIN.
 //!
-//! Configuration: the `[broker]` table, of which it reads `encoding`. It has no keys of its own.
+//! Configuration: the `[broker]` table, of which it reads `encoding` and `message_ids`. It has no keys of its own.
 
 mod bindings;
 mod frame;
@@ -10,7 +10,8 @@ use std::cell::Cell;
 
 use bindings::exports::spectacles::gateway::adapter::{Command, Error, Event, Guest, Message};
 use bindings::spectacles::gateway::log::{self, Level};
-use bindings::spectacles::gateway::stdio;
+use bindings::spectacles::gateway::{payloads, stdio};
+use frame::Frame;
 use inbound::Inbound;
 use spectacles_adapter::{Encoding, Settings, Target};
 
@@ -20,18 +21,17 @@ bindings::export!(Adapter with_types_in bindings);
 
 impl Guest for Adapter {
     fn open(config: String) -> Result<(), Error> {
-        ENCODING.set(configure(&config).map_err(Error::InvalidConfiguration)?);
+        OUTLET.set(configure(&config).map_err(Error::InvalidConfiguration)?);
         Ok(())
     }
 
     fn publish(events: Vec<Event>) -> Result<(), Error> {
-        let encoding = ENCODING.get();
-        let (form, after) = (frame::payload_form(encoding), frame::end(encoding));
-        let mut before = Vec::new();
+        let Outlet { encoding, message_ids } = OUTLET.get();
+        let mut frame = Frame::default();
         for (index, event) in (0..).zip(&events) {
-            before.clear();
-            frame::begin(&mut before, encoding, &event.name);
-            stdio::write(index, &before, form, after);
+            let id = if message_ids { payloads::identity(index) } else { None };
+            frame.set(encoding, &event.name, id.as_deref());
+            stdio::write(index, &frame.before, frame::payload_form(encoding), &frame.after);
         }
         Ok(())
     }
@@ -57,14 +57,22 @@ impl Guest for Adapter {
     fn close() {}
 }
 
-fn configure(config: &str) -> Result<Encoding, String> {
+/// How events go out.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Outlet {
+    encoding: Encoding,
+    /// Whether a frame has its event's identity in it.
+    message_ids: bool,
+}
+
+fn configure(config: &str) -> Result<Outlet, String> {
     let mut settings = Settings::parse(config)?;
     settings.own()?.finish()?;
-    settings.encoding()
+    Ok(Outlet { encoding: settings.encoding()?, message_ids: settings.message_ids()? })
 }
 
 thread_local! {
-    static ENCODING: Cell<Encoding> = const { Cell::new(Encoding::Json) };
+    static OUTLET: Cell<Outlet> = const { Cell::new(Outlet { encoding: Encoding::Json, message_ids: false }) };
 }
 
 #[cfg(test)]
@@ -72,12 +80,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_encoding_is_that_of_the_broker() {
+    fn the_encoding_and_whether_there_are_ids_is_as_the_broker_has_it() {
         assert_eq!(
             configure(r#"{"type": "stdio", "group": "gateway", "message_timeout_ms": 120}"#),
-            Ok(Encoding::Json)
+            Ok(Outlet { encoding: Encoding::Json, message_ids: false })
         );
-        assert_eq!(configure(r#"{"encoding": "msgpack", "config": {}}"#), Ok(Encoding::Msgpack));
+        assert_eq!(
+            configure(r#"{"encoding": "msgpack", "message_ids": true, "config": {}}"#),
+            Ok(Outlet { encoding: Encoding::Msgpack, message_ids: true })
+        );
     }
 
     #[test]

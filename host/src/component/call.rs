@@ -57,4 +57,9 @@ impl Call {
         let end = usize::try_from(length).map_or(size, |length| start.saturating_add(length).min(size));
         Some(event.payload.slice(start..end))
     }
+
+    pub(crate) fn identity(&self, index: u32) -> Option<Option<String>> {
+        let (_, event) = self.batch.event(index)?;
+        Some(event.identity())
+    }
 }

@@ -112,7 +112,10 @@ fn link_payloads(linker: &mut Linker<InstanceState>) -> wasmtime::Result<()> {
         |mut store: StoreContextMut<'_, InstanceState>, (index, offset, length): (u32, u32, u32)| {
             Ok((running(&mut store)?.read(index, offset, length).ok_or_else(|| past_the_end(index))?,))
         },
-    )
+    )?;
+    payloads.func_wrap("identity", |mut store: StoreContextMut<'_, InstanceState>, (index,): (u32,)| {
+        Ok((running(&mut store)?.identity(index).ok_or_else(|| past_the_end(index))?,))
+    })
 }
 
 fn running<'a>(store: &'a mut StoreContextMut<'_, InstanceState>) -> wasmtime::Result<&'a mut Call> {

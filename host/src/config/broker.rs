@@ -24,6 +24,8 @@ pub struct Broker {
     pub encoding: Encoding,
     /// How long an event may wait for its consumer: whole milliseconds, at least one.
     pub message_timeout: Duration,
+    /// Whether each message carries the identity of its event.
+    pub message_ids: bool,
     /// Which commands are left out.
     pub commands: CommandPolicy,
 }
@@ -38,6 +40,7 @@ impl Broker {
             "group": self.group,
             "encoding": self.encoding.name(),
             "message_timeout_ms": u64::try_from(self.message_timeout.as_millis()).unwrap_or(u64::MAX),
+            "message_ids": self.message_ids,
             "shards": { "count": count, "ids": ids },
             "config": self.config.expose(),
         })
@@ -66,6 +69,8 @@ pub(super) fn read(scope: &mut Scope<'_>) -> Broker {
         group,
         encoding: encoding.unwrap_or(if kind == BrokerType::Redis { Encoding::Msgpack } else { Encoding::Json }),
         message_timeout: read_message_timeout(scope).unwrap_or(DEFAULT_MESSAGE_TIMEOUT),
+        // In AMQP it is a property beside the body. Elsewhere a consumer that expects nothing new could stumble over it.
+        message_ids: scope.boolean("broker.message_ids").unwrap_or(kind == BrokerType::Amqp),
         commands: read_command_policy(scope),
     }
 }

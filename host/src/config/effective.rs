@@ -61,6 +61,7 @@ fn write_broker(text: &mut Writer<'_>) {
     text.entry("type", quoted(config.broker.kind.name()));
     text.entry("group", quoted(&config.broker.group));
     text.entry("message_timeout", quoted(&duration::format(config.broker.message_timeout)));
+    text.entry("message_ids", config.broker.message_ids.to_string());
     text.entry("encoding", quoted(config.broker.encoding.name()));
     let commands = config.broker.commands;
     text.entry("command_age", quoted(&duration::format(commands.greatest_age.unwrap_or_default())));

@@ -67,6 +67,7 @@ pub(super) const KEYS: &[Key] = &[
     key("broker.type", Form::Text, &["BROKER_TYPE"]),
     key("broker.group", Form::Text, &["BROKER_GROUP"]),
     key("broker.message_timeout", Form::Text, &["BROKER_MESSAGE_TIMEOUT"]),
+    key("broker.message_ids", Form::Boolean, &["BROKER_MESSAGE_IDS"]),
     key("broker.encoding", Form::Text, &["BROKER_ENCODING"]),
     key("broker.command_age", Form::Text, &["BROKER_COMMAND_AGE"]),
     key("broker.discard_redelivered", Form::Boolean, &["BROKER_DISCARD_REDELIVERED"]),

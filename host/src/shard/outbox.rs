@@ -8,7 +8,7 @@ use foldhash::HashSet;
 use gateway_protocol::{Sequence, ShardId};
 
 use crate::delivery::{EventSender, TrySendError};
-use crate::event::{Event, Happening};
+use crate::event::{Event, Happening, SessionId};
 use crate::lane::BATCH;
 
 /// Names that are remembered; beyond it, a name costs an allocation each time. Discord documents some 80.
@@ -27,13 +27,15 @@ pub(super) struct Outbox {
     sender: EventSender,
     /// What found no room, oldest first. Reading stops with the first, so that it stays short.
     held: VecDeque<Happening>,
+    /// The session that events belong to now.
+    session: Option<SessionId>,
     names: HashSet<Arc<str>>,
     room: BytesMut,
 }
 
 impl Outbox {
     pub(super) fn new(shard: ShardId, sender: EventSender) -> Self {
-        Self { shard, sender, held: VecDeque::new(), names: HashSet::default(), room: BytesMut::new() }
+        Self { shard, sender, held: VecDeque::new(), session: None, names: HashSet::default(), room: BytesMut::new() }
     }
 
     /// Hands over one dispatch. `sequence` is 0 for one without a number.
@@ -41,10 +43,15 @@ impl Outbox {
         let name = self.intern(name);
         let payload = self.copy(data.as_bytes());
         let event = Event::new(self.shard, sequence.unwrap_or(Sequence(0)), name, payload);
-        self.send(Happening::Event(event))
+        self.send(Happening::Event(event.of_session(self.session.clone())))
     }
 
     pub(super) fn send(&mut self, happening: Happening) -> Result<(), LaneGone> {
+        match &happening {
+            Happening::SessionStarted(_, session) => self.begin(&session.id),
+            Happening::SessionEnded(..) => self.session = None,
+            Happening::Event(_) | Happening::Gap(..) | Happening::Republish(..) => {}
+        }
         if !self.held.is_empty() {
             self.held.push_back(happening);
             return Ok(());
@@ -84,6 +91,13 @@ impl Outbox {
     /// Whether the lane has a full batch to work on.
     pub(super) fn is_lane_busy(&self) -> bool {
         self.sender.queued() >= BATCH
+    }
+
+    /// The events from now on belong to that session.
+    fn begin(&mut self, session: &str) {
+        if self.session.as_ref().is_none_or(|current| current.as_str() != session) {
+            self.session = Some(session.into());
+        }
     }
 
     /// Payloads of usual sizes share an allocation, which is used again when all of them are delivered.

@@ -54,6 +54,14 @@ impl Settings {
         Ok(Duration::from_millis(timeout.get()))
     }
 
+    /// Whether messages carry the identities of their events.
+    ///
+    /// # Errors
+    /// If it is neither true nor false.
+    pub fn message_ids(&mut self) -> Result<bool, String> {
+        Ok(self.broker.take("message_ids", "true or false")?.unwrap_or(false))
+    }
+
     /// The shards of the bot, and those that this gateway runs.
     ///
     /// # Errors
@@ -91,6 +99,7 @@ mod tests {
         "group": "gateway",
         "encoding": "msgpack-object",
         "message_timeout_ms": 120000,
+        "message_ids": true,
         "shards": { "count": 3, "ids": [0, 2] },
         "config": { "key": 1 }
     }"#;
@@ -101,6 +110,7 @@ mod tests {
         assert_eq!(settings.group().unwrap(), "gateway");
         assert_eq!(settings.encoding(), Ok(Encoding::MsgpackObject));
         assert_eq!(settings.message_timeout(), Ok(Duration::from_secs(120)));
+        assert_eq!(settings.message_ids(), Ok(true));
         assert_eq!(settings.shards(), Ok(Shards { count: 3, ids: vec![0, 2] }));
         let mut own = settings.own().unwrap();
         assert_eq!(own.require("key", "a number"), Ok(1));
@@ -147,6 +157,14 @@ mod tests {
             let reason = Settings::parse(&config).unwrap().message_timeout().unwrap_err();
             assert!(reason.contains("`broker.message_timeout_ms`"), "{reason}");
         }
+    }
+
+    #[test]
+    fn messages_have_no_ids_unless_it_is_said() {
+        let message_ids = |config: &str| Settings::parse(config).unwrap().message_ids();
+        assert_eq!(message_ids("{}"), Ok(false));
+        assert_eq!(message_ids(r#"{"message_ids": false}"#), Ok(false));
+        assert!(message_ids(r#"{"message_ids": 1}"#).unwrap_err().contains("`broker.message_ids`"));
     }
 
     #[test]

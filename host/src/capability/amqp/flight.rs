@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use lapin::options::BasicPublishOptions;
-use lapin::{BasicProperties, Channel, Confirmation, PublisherConfirm};
+use lapin::{Channel, Confirmation, PublisherConfirm};
 use tokio_util::sync::CancellationToken;
 
 use super::connection::Link;
@@ -89,7 +89,7 @@ impl Line {
             );
             return Some(Refusal { label: "too_large", reason });
         }
-        let (size, greatest) = (message.properties.size + FRAME, self.link.frame_max());
+        let (size, greatest) = (message.properties_size() + FRAME, self.link.frame_max());
         (size > greatest).then(|| Refusal {
             label: "properties_too_large",
             reason: format!(
@@ -259,8 +259,7 @@ async fn publish(channel: &Channel, outgoing: Vec<Outgoing<'_>>, joined: &[u8]) 
     for Outgoing { open, message, joined: range } in outgoing {
         let body = message.whole_body().unwrap_or_else(|| joined.get(range).unwrap_or_default());
         let (exchange, routing_key) = (short(message.exchange), short(message.routing_key));
-        let properties: BasicProperties = message.properties.sent.clone();
-        let mut send = Box::pin(channel.basic_publish(exchange, routing_key, MANDATORY, body, properties));
+        let mut send = Box::pin(channel.basic_publish(exchange, routing_key, MANDATORY, body, message.properties()));
         // The library queues the frames when it is first asked.
         match send.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(Ok(confirm)) => open.state = State::Sent(confirm),

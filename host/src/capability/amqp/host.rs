@@ -137,11 +137,17 @@ pub fn link(linker: &mut Linker<InstanceState>) -> wasmtime::Result<()> {
             Some(last) => is_same(&store, last, &properties)?,
             None => false,
         };
-        let properties = if is_last { None } else { Some(read_properties(&mut store, &properties)?) };
+        let changed = if is_last { None } else { Some(read_properties(&mut store, &properties)?) };
         let exchange = exchange.to_str(&store)?;
         let routing_key = routing_key.to_str(&store)?;
-        messages.route(checked("an exchange", &exchange)?, checked("a routing key", &routing_key)?, properties);
-        drop((exchange, routing_key));
+        let id = properties.message_id.as_ref().map(|id| id.to_str(&store)).transpose()?;
+        messages.route(
+            checked("an exchange", &exchange)?,
+            checked("a routing key", &routing_key)?,
+            id.as_deref().map(|id| checked("a message's id", id)).transpose()?,
+            changed,
+        );
+        drop((exchange, routing_key, id));
         if messages.held() > GREATEST_CALL {
             return Err(too_much("publish"));
         }
@@ -195,12 +201,12 @@ fn read_binding(store: &mut Store<'_>, binding: &GuestBinding) -> wasmtime::Resu
     Ok((Declaration::Binding(Binding { queue, exchange, routing_key, arguments }), size))
 }
 
-/// Whether the guest's properties are those that were built before. With headers they are built anew.
+/// Whether the guest's properties are those that were built before, apart from the message's id. With headers they are built
+/// anew.
 fn is_same(store: &Store<'_>, last: &Properties, properties: &GuestProperties) -> wasmtime::Result<bool> {
     let sent = &last.sent;
     let texts = [
         (sent.content_type(), &properties.content_type),
-        (sent.message_id(), &properties.message_id),
         (sent.correlation_id(), &properties.correlation_id),
         (sent.reply_to(), &properties.reply_to),
         (sent.kind(), &properties.kind),
@@ -225,6 +231,7 @@ fn is_same(store: &Store<'_>, last: &Properties, properties: &GuestProperties) -
     Ok(true)
 }
 
+/// All properties but the message's id.
 fn read_properties(store: &mut Store<'_>, properties: &GuestProperties) -> wasmtime::Result<Properties> {
     let mut sent = lapin::BasicProperties::default();
     let mut size = NUMBERS;
@@ -236,9 +243,6 @@ fn read_properties(store: &mut Store<'_>, properties: &GuestProperties) -> wasmt
     };
     if let Some(content_type) = text("a content type", &properties.content_type)? {
         sent = sent.with_content_type(content_type);
-    }
-    if let Some(id) = text("a message's id", &properties.message_id)? {
-        sent = sent.with_message_id(id);
     }
     if let Some(id) = text("a correlation id", &properties.correlation_id)? {
         sent = sent.with_correlation_id(id);

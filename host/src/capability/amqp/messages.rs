@@ -2,6 +2,7 @@
 
 use lapin::BasicProperties;
 
+use super::declare::short;
 use crate::capability::{Content, Contents};
 
 /// The messages of one call, in order.
@@ -10,7 +11,7 @@ pub struct Messages {
     pub(super) contents: Contents,
     /// For each content.
     routes: Vec<Route>,
-    /// Exchanges and routing keys, one after another.
+    /// Exchanges, routing keys and ids, one after another.
     text: String,
     properties: Vec<Properties>,
     /// Bytes of the properties.
@@ -25,9 +26,11 @@ pub(super) struct Message<'a> {
     pub(super) exchange: &'a str,
     pub(super) routing_key: &'a str,
     pub(super) properties: &'a Properties,
+    /// Its `message-id`, which differs from message to message.
+    pub(super) id: Option<&'a str>,
 }
 
-/// What messages carry beside their bodies, as it is sent.
+/// What messages carry beside their bodies and their ids, as it is sent.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Properties {
     pub(super) sent: BasicProperties,
@@ -42,6 +45,7 @@ pub(super) struct Properties {
 struct Route {
     exchange: Span,
     routing_key: Span,
+    id: Option<Span>,
     properties: u32,
 }
 
@@ -54,10 +58,17 @@ struct Span {
 impl Messages {
     /// Says where the content goes that was added last. Names and properties that are those of the message before it
     /// are held once.
-    pub(super) fn route(&mut self, exchange: &str, routing_key: &str, properties: Option<Properties>) {
+    pub(super) fn route(
+        &mut self,
+        exchange: &str,
+        routing_key: &str,
+        id: Option<&str>,
+        properties: Option<Properties>,
+    ) {
         let last = self.routes.last().copied();
         let exchange = self.span(last.map(|route| route.exchange), exchange);
         let routing_key = self.span(last.map(|route| route.routing_key), routing_key);
+        let id = id.map(|id| self.span(None, id));
         if let Some(properties) = properties {
             self.carried += properties.size;
             self.properties.push(properties);
@@ -65,7 +76,7 @@ impl Messages {
             self.properties.push(Properties::default());
         }
         let properties = narrow(self.properties.len().saturating_sub(1));
-        self.routes.push(Route { exchange, routing_key, properties });
+        self.routes.push(Route { exchange, routing_key, id, properties });
     }
 
     /// The properties that were given last. They outlive [`Self::clear`].
@@ -81,6 +92,7 @@ impl Messages {
                 exchange: self.text(route.exchange),
                 routing_key: self.text(route.routing_key),
                 properties: self.properties.get(route.properties as usize)?,
+                id: route.id.map(|id| self.text(id)),
             })
         })
     }
@@ -134,6 +146,20 @@ impl Messages {
 }
 
 impl<'a> Message<'a> {
+    /// What it carries beside its body.
+    pub(super) fn properties(self) -> BasicProperties {
+        let properties = self.properties.sent.clone();
+        match self.id {
+            Some(id) => properties.with_message_id(short(id)),
+            None => properties,
+        }
+    }
+
+    /// Bytes that its properties take on the wire, at most.
+    pub(super) fn properties_size(self) -> usize {
+        self.properties.size + self.id.map_or(0, |id| id.len() + 1)
+    }
+
     /// Where it goes, in words.
     pub(super) fn target(self) -> String {
         target(self.exchange, self.routing_key)
@@ -177,7 +203,7 @@ mod tests {
     fn push(messages: &mut Messages, exchange: &str, routing_key: &str, before: &str, body: &'static str) {
         let body = Bytes::from_static(body.as_bytes());
         messages.contents.push(0, before.as_bytes(), body, PayloadForm::Verbatim, b"");
-        messages.route(exchange, routing_key, None);
+        messages.route(exchange, routing_key, None, None);
     }
 
     fn properties(expiration: u32) -> Properties {
@@ -214,7 +240,7 @@ mod tests {
         let mut messages = Messages::default();
         for expiration in [Some(1), None, Some(2)] {
             messages.contents.push(0, b"", Bytes::new(), PayloadForm::Verbatim, b"");
-            messages.route("", "", expiration.map(properties));
+            messages.route("", "", None, expiration.map(properties));
         }
         let expirations =
             |messages: &Messages| -> Vec<_> { messages.iter().map(|message| message.properties.expiration).collect() };
@@ -225,6 +251,17 @@ mod tests {
         assert_eq!(messages.held(), 10);
         push(&mut messages, "", "", "", "");
         assert_eq!(expirations(&messages), [Some(2)]);
+    }
+
+    #[test]
+    fn each_message_has_its_own_id_and_the_properties_of_all() {
+        let mut messages = Messages::default();
+        for id in [Some("s:1"), Some("s:2"), None] {
+            messages.contents.push(0, b"", Bytes::new(), PayloadForm::Verbatim, b"");
+            messages.route("", "", id, None);
+        }
+        assert_eq!(messages.iter().map(|message| message.id).collect::<Vec<_>>(), [Some("s:1"), Some("s:2"), None]);
+        assert_eq!(messages.properties.len(), 1);
     }
 
     #[test]

@@ -77,6 +77,7 @@ fn each_value_has_its_origin() {
         "rawintents = 1 # environment variable DISCORD_INTENTS",
         "group = \"g\" # environment variable BROKER_GROUP",
         "message_timeout = \"2m\" # default",
+        "message_ids = false # default",
         "command_age = \"5m\" # default",
         "unroutable = \"drop\" # default",
     ] {

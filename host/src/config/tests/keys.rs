@@ -299,6 +299,19 @@ fn an_unknown_broker_goes_to_stdout_with_a_warning() {
 }
 
 #[test]
+fn messages_carry_ids_where_no_consumer_stumbles_over_them_or_as_the_operator_says() {
+    for (kind, default) in [("stdio", false), ("amqp", true), ("redis", false)] {
+        let message_ids = |own: &str| {
+            let file = format!("redis.urls = [\"redis://localhost\"]\n[broker]\ntype = \"{kind}\"\n{own}");
+            config(&file).broker.message_ids
+        };
+        assert_eq!(message_ids(""), default, "{kind}");
+        assert!(message_ids("message_ids = true") && !message_ids("message_ids = false"), "{kind}");
+    }
+    assert!(config_of(&[("BROKER_MESSAGE_IDS", "1")]).broker.message_ids);
+}
+
+#[test]
 fn the_adapter_gets_the_broker_table() {
     let broker = config("[broker]\ngroup = \"g\"\nconfig = { topic = \"t\" }").broker;
     assert_eq!(
@@ -308,6 +321,7 @@ fn the_adapter_gets_the_broker_table() {
             "group": "g",
             "encoding": "json",
             "message_timeout_ms": 120_000,
+            "message_ids": false,
             "shards": { "count": 3, "ids": [0, 2] },
             "config": { "topic": "t" }
         })
