@@ -38,7 +38,9 @@ async fn recursing_without_end_ends_at_the_stack_limit() {
 
 #[tokio::test]
 async fn an_index_past_the_end_ends_the_instance() {
-    assert_costs_only_the_instance(TestFilter::hostile("past-the-end"), "trap").await;
+    for mode in ["past-the-end", "identity-past-the-end"] {
+        assert_costs_only_the_instance(TestFilter::hostile(mode), "trap").await;
+    }
 }
 
 #[tokio::test]

@@ -4,18 +4,34 @@ use gateway_tests::example;
 use spectacles_gateway::component::bundled;
 use wasmtime::Engine;
 use wasmtime::component::Component;
+use wasmtime::component::types::ComponentItem;
 
 #[test]
 fn bundled_components_import_exactly_what_they_use() {
     let names: Vec<_> = bundled::names().collect();
     assert_eq!(names, ["broker-amqp", "broker-redis", "broker-stdio", "filter-events"]);
     for (name, interfaces) in [
-        ("broker-amqp", &["amqp", "content", "log", "types"][..]),
-        ("broker-redis", &["content", "log", "redis", "types"]),
-        ("broker-stdio", &["content", "log", "stdio", "types"]),
+        ("broker-amqp", &["amqp", "content", "log", "payloads", "types"][..]),
+        ("broker-redis", &["content", "log", "payloads", "redis", "types"]),
+        ("broker-stdio", &["content", "log", "payloads", "stdio", "types"]),
         ("filter-events", &["types"]),
     ] {
         assert_eq!(imports(bundled::find(name).unwrap()), named(interfaces), "{name}");
+    }
+}
+
+#[test]
+fn no_bundled_adapter_can_see_a_payload() {
+    for name in ["broker-amqp", "broker-redis", "broker-stdio"] {
+        let engine = Engine::default();
+        let component = Component::new(&engine, bundled::find(name).unwrap()).unwrap();
+        let ComponentItem::ComponentInstance(payloads) =
+            component.component_type().get_import(&engine, &named(&["payloads"])[0]).unwrap().ty
+        else {
+            panic!("{name}: an interface is an instance")
+        };
+        let functions: Vec<_> = payloads.exports(&engine).map(|(function, _)| function.to_owned()).collect();
+        assert_eq!(functions, ["identity"], "{name}");
     }
 }
 

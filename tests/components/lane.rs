@@ -31,6 +31,10 @@ use tokio::time::timeout;
 
 use crate::output::Output;
 
+/// The ids of a shard's sessions.
+const FIRST_SESSION: &str = "test";
+const NEXT_SESSION: &str = "next";
+
 /// For components that do not hang: no test fails because the machine is busy.
 const AMPLE: Duration = Duration::from_secs(60);
 
@@ -196,12 +200,13 @@ impl LaneSetup {
         })
         .await?;
         for shard in budgets.keys() {
-            let session = Session { id: "test".into(), resume_url: None, sequence: Sequence(0) };
+            let session = Session { id: FIRST_SESSION.into(), resume_url: None, sequence: Sequence(0) };
             queue.try_send(Happening::SessionStarted(*shard, session)).unwrap();
         }
         Ok(TestLane {
             queue: Some(queue),
             sequences: BTreeMap::new(),
+            sessions: BTreeMap::new(),
             budgets,
             output,
             incoming,
@@ -221,6 +226,8 @@ pub(crate) struct TestLane {
     pub(crate) commands: mpsc::Receiver<Claimed>,
     queue: Option<mpsc::Sender<Happening>>,
     sequences: BTreeMap<u32, u64>,
+    /// Of the shards that are not in their first one.
+    sessions: BTreeMap<u32, &'static str>,
     budgets: BTreeMap<ShardId, Arc<Budget>>,
     checkpoints: Arc<Mutex<BTreeMap<ShardId, Checkpoint>>>,
     folder: TempDir,
@@ -233,7 +240,8 @@ impl TestLane {
     pub(crate) fn event(&mut self, shard: u32, name: &str, payload: &str) {
         let sequence = self.sequences.entry(shard).or_default();
         *sequence += 1;
-        let event = event(shard, *sequence, name, payload);
+        let session = self.sessions.get(&shard).copied().unwrap_or(FIRST_SESSION);
+        let event = event(shard, *sequence, name, payload).of_session(Some(session.into()));
         assert!(self.budgets[&ShardId(shard)].try_reserve(event_cost(&event)));
         self.send(Happening::Event(event));
     }
@@ -241,8 +249,9 @@ impl TestLane {
     /// Ends the shard's session, and begins another one.
     pub(crate) fn next_session(&mut self, shard: u32, gap: Gap) {
         self.sequences.remove(&shard);
+        self.sessions.insert(shard, NEXT_SESSION);
         self.send(Happening::SessionEnded(ShardId(shard), gap));
-        let session = Session { id: "next".into(), resume_url: None, sequence: Sequence(0) };
+        let session = Session { id: NEXT_SESSION.into(), resume_url: None, sequence: Sequence(0) };
         self.send(Happening::SessionStarted(ShardId(shard), session));
     }
 

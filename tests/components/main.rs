@@ -14,6 +14,7 @@ mod chain;
 mod crashes;
 mod delivery;
 mod floods;
+mod identity;
 mod interest;
 mod lane;
 mod output;

@@ -123,3 +123,51 @@ impl Outbox {
         new
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use gateway_protocol::Session;
+
+    use super::*;
+    use crate::delivery::{Budget, EventReceiver, Gap, GapReason, event_queue};
+
+    fn outbox() -> (Outbox, EventReceiver) {
+        let (queue, inbox) = event_queue();
+        let sender = EventSender::new(queue, Budget::new(1 << 20).part(1 << 20));
+        (Outbox::new(ShardId(0), sender), inbox)
+    }
+
+    fn started(id: &str, sequence: u64) -> Happening {
+        let session = Session { id: id.to_owned(), resume_url: None, sequence: Sequence(sequence) };
+        Happening::SessionStarted(ShardId(0), session)
+    }
+
+    fn ended() -> Happening {
+        let session = Session { id: "first".to_owned(), resume_url: None, sequence: Sequence(2) };
+        Happening::SessionEnded(ShardId(0), Gap::after(&session, GapReason::SessionLost))
+    }
+
+    #[test]
+    fn an_event_belongs_to_the_session_that_was_begun_last() {
+        let (mut outbox, mut inbox) = outbox();
+        let mut dispatch = |outbox: &mut Outbox, sequence: Option<u64>| {
+            outbox.dispatch(sequence.map(Sequence), "NAME", "{}").unwrap();
+            loop {
+                if let Happening::Event(event) = inbox.try_recv().unwrap() {
+                    return event.identity();
+                }
+            }
+        };
+        assert_eq!(dispatch(&mut outbox, Some(1)), None);
+        outbox.send(started("first", 7)).unwrap();
+        assert_eq!(dispatch(&mut outbox, Some(8)).as_deref(), Some("first:8"));
+        // Its resume URL has changed, say.
+        outbox.send(started("first", 8)).unwrap();
+        assert_eq!(dispatch(&mut outbox, Some(9)).as_deref(), Some("first:9"));
+        assert_eq!(dispatch(&mut outbox, None), None);
+        outbox.send(ended()).unwrap();
+        assert_eq!(dispatch(&mut outbox, Some(10)), None);
+        outbox.send(started("second", 0)).unwrap();
+        assert_eq!(dispatch(&mut outbox, Some(1)).as_deref(), Some("second:1"));
+    }
+}

@@ -1,5 +1,6 @@
 //! An adapter that misbehaves in the way that its configuration says: `{"group":"…"}` names the mode, as that is a key that the
-//! host hands over as it is. It writes one line for each event: name, shard, sequence and payload.
+//! host hands over as it is. It writes one line for each event: name, shard, sequence and payload, with the event's identity
+//! before the payload in the mode `identities`.
 
 mod bindings {
     wit_bindgen::generate!({ path: "../../../wit", world: "broker" });
@@ -9,6 +10,7 @@ use std::cell::{Cell, RefCell};
 use std::hint::black_box;
 
 use bindings::exports::spectacles::gateway::adapter::{Command, Error, Event, Guest, Message};
+use bindings::spectacles::gateway::payloads;
 use bindings::spectacles::gateway::stdio::{self, PayloadForm};
 
 thread_local! {
@@ -36,7 +38,10 @@ impl Guest for Hostile {
         let call = CALLS.get() + 1;
         CALLS.set(call);
         for (index, event) in (0..).zip(&events) {
-            let before = format!("{} {} {} ", event.name, event.shard, event.sequence);
+            let mut before = format!("{} {} {} ", event.name, event.shard, event.sequence);
+            if mode == "identities" {
+                before += &payloads::identity(index).map_or("none ".to_owned(), |identity| identity + " ");
+            }
             stdio::write(index, before.as_bytes(), PayloadForm::SingleLine, b"\n");
             match mode.as_str() {
                 // A part of the batch is handed over by then, and must not go out twice.

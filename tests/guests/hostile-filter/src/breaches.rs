@@ -12,6 +12,7 @@ pub(crate) fn commit(mode: &str, events: &[Event]) {
         "allocate" => allocate(),
         "recurse" => drop(black_box(recurse(0))),
         "past-the-end" => drop(payloads::size(u32::try_from(events.len()).unwrap_or(u32::MAX))),
+        "identity-past-the-end" => drop(payloads::identity(u32::try_from(events.len()).unwrap_or(u32::MAX))),
         "log-flood" => {
             (0..10_000).for_each(|line| log::write(log::Level::Warn, &format!("flood {line}\nERROR forged")))
         }

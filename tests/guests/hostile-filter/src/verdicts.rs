@@ -28,6 +28,7 @@ fn one(mode: &str, index: u32, event: &Event) -> Verdict {
             Verdict::Replace(format!("{{\"replaced\":{},\"known\":{known}}}", event.sequence).into_bytes())
         }
         "drop-what-is-not-replaced" => keep(payloads::get(index, "/replaced") == Some(event.sequence.to_string())),
+        "drop-what-is-not-test-2" => keep(payloads::identity(index).as_deref() == Some("test:2")),
         "drop-marked" => keep(!is_marked(index)),
         "pass-always" => Verdict::PassAlways,
         "drop-always" => Verdict::DropAlways,
