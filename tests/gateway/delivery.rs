@@ -91,7 +91,24 @@ async fn msgpack_frames_hold_the_payloads_bytes_at_every_length_of_their_heads()
         control.send_event(0, "SIZED", format!("{:?}", "x".repeat(length - 2)));
     }
     for sent in control.sent(0).iter().skip(1) {
-        assert_eq!(frame(&mut output).await, (sent.name.to_string(), sent.payload.to_string()));
+        let expected = [("event", &*sent.name), ("data", &*sent.payload)];
+        assert_eq!(frame(&mut output).await, expected.map(|(key, value)| (key.to_owned(), value.to_owned())));
+    }
+}
+
+#[tokio::test]
+async fn msgpack_frames_have_the_identity_behind_the_data_if_it_is_wanted() {
+    let simulator = quiet().await;
+    let control = simulator.control();
+    let setup = setup(&simulator).variable("BROKER_ENCODING", "msgpack").variable("BROKER_MESSAGE_IDS", "true");
+    let mut gateway = setup.start_unread();
+    let mut output = gateway.take_output();
+    control.wait_for(|entry| matches!(entry.happening, Happening::Ready { .. })).await.unwrap();
+    send_payloads(&control);
+    for sent in control.sent(0) {
+        let identity = format!("{}:{}", sent.session, sent.sequence);
+        let expected = [("event", &*sent.name), ("data", &*sent.payload), ("id", &*identity)];
+        assert_eq!(frame(&mut output).await, expected.map(|(key, value)| (key.to_owned(), value.to_owned())));
     }
 }
 
@@ -127,13 +144,14 @@ fn send_payloads(control: &Control) {
     }
 }
 
-/// One frame: a map of two strings, `event` and `data`.
-async fn frame(output: &mut tokio::process::ChildStdout) -> (String, String) {
-    assert_eq!(output.read_u8().await.unwrap(), 0x82);
-    assert_eq!(string(output).await, "event");
-    let name = string(output).await;
-    assert_eq!(string(output).await, "data");
-    (name, string(output).await)
+/// One frame: a map of that many strings, in order.
+async fn frame<const MEMBERS: usize>(output: &mut tokio::process::ChildStdout) -> [(String, String); MEMBERS] {
+    assert_eq!(usize::from(output.read_u8().await.unwrap()), 0x80 | MEMBERS);
+    let mut members = [const { (String::new(), String::new()) }; MEMBERS];
+    for member in &mut members {
+        *member = (string(output).await, string(output).await);
+    }
+    members
 }
 
 async fn string(output: &mut tokio::process::ChildStdout) -> String {

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use gateway_simulator::{Happening, Limits, Options, Simulator};
+use gateway_simulator::{Happening, Limits, Options, Sent, Simulator};
 use gateway_tests::{Gateway, Setup};
 
 use crate::support::{assert_same, busy, happens, identifies, quiet, setup, shards, start, without_guilds};
@@ -62,6 +62,36 @@ async fn a_killed_gateway_resumes_from_its_watermark_and_loses_nothing() {
     assert_same(&first, &sent[..first.len()]);
     assert_same(&second, &sent[watermark..]);
     assert_eq!(identifies(&control), 1);
+}
+
+#[tokio::test]
+async fn an_event_that_comes_again_after_a_kill_has_the_identity_that_it_had() {
+    let simulator = quiet().await;
+    let control = simulator.control();
+    let setup = setup(&simulator).variable("BROKER_MESSAGE_IDS", "true");
+    ready_once(&setup).await;
+    let file = session_file(&setup, 0).unwrap();
+    let checkpoint = std::fs::read(&file).unwrap();
+    let mut gateway = setup.start();
+    gateway.until("RESUMED").await;
+    for number in 0..10 {
+        control.send_event(0, "NUMBER", number.to_string());
+    }
+    let first = gateway.next_events(10).await;
+    gateway.signal("KILL").await;
+    gateway.ended().await;
+    // As if none had been saved since.
+    std::fs::write(&file, checkpoint).unwrap();
+    let mut gateway = setup.start();
+    let again = gateway.until("RESUMED").await;
+    let again: Vec<_> = again.into_iter().filter(|event| event.name == "NUMBER").collect();
+    assert_eq!(again, first);
+    let sent = control.sent(0).into_iter().filter(|sent| &*sent.name == "NUMBER");
+    let lines = sent.map(|sent| {
+        let Sent { session, sequence, payload, .. } = sent;
+        format!(r#"{{"event":"NUMBER","data":{payload},"id":"{session}:{sequence}"}}"#)
+    });
+    assert_eq!(first.into_iter().map(|event| event.line).collect::<Vec<_>>(), lines.collect::<Vec<_>>());
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use lapin::types::FieldTable;
 use lapin::{BasicProperties, Consumer};
 use serde_json::{Value, json};
 
-use crate::support::{discord, floats, msgpack, on_amqp, ready, tap};
+use crate::support::{discord, floats, last_identity, msgpack, on_amqp, ready, tap};
 
 /// Whoever writes it anew alters it.
 const DATA: &str =
@@ -39,7 +39,8 @@ async fn json_reaches_old_brokers_as_an_object_and_others_as_discords_bytes() {
     let expected = BasicProperties::default()
         .with_content_type("application/json".into())
         .with_delivery_mode(2)
-        .with_expiration("120000".into());
+        .with_expiration("120000".into())
+        .with_message_id(last_identity(&control).into());
     assert_eq!(message.properties, expected);
     drop(gateway);
 }
@@ -62,7 +63,10 @@ async fn msgpack_reaches_new_brokers_as_a_string_with_the_originals_heads() {
         control.send_event(0, "MESSAGE_CREATE", body);
         let message = raw.next().await.unwrap().unwrap();
         assert_eq!(message.data, msgpack(body));
-        let expected = BasicProperties::default().with_delivery_mode(2).with_expiration("61500".into());
+        let expected = BasicProperties::default()
+            .with_delivery_mode(2)
+            .with_expiration("61500".into())
+            .with_message_id(last_identity(&control).into());
         assert_eq!(message.properties, expected);
         let received = client.next().await;
         assert_eq!((&*received.kind, received.body), ("string", json!(body)));

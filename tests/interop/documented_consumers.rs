@@ -1,10 +1,13 @@
-//! The consumers of docs/amqp.md and docs/redis.md, as they stand there.
+//! The consumers of docs/amqp.md, docs/redis.md and docs/deduplication.md, as they stand there.
 
 use std::fs;
 use std::path::Path;
 use std::process::Stdio;
 
 use gateway_tests::{PATIENCE, RabbitMq, RabbitMqOptions, Script, Setup};
+use lapin::options::{BasicPublishOptions, ExchangeDeclareOptions, QueueDeclareOptions};
+use lapin::types::FieldTable;
+use lapin::{BasicProperties, ExchangeKind};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::Command;
 use tokio::time::timeout;
@@ -38,6 +41,40 @@ async fn every_consumer_of_the_guide_to_amqp_runs_as_pasted() {
 async fn every_consumer_of_the_guide_to_redis_runs_as_pasted() {
     let redis = redis().await;
     prints_ids("redis.md", &["node-redis", "redis-py", "redis-rs"], "REDIS_URL", &redis.url()).await;
+}
+
+#[tokio::test]
+async fn the_consumer_that_remembers_identities_takes_each_event_once() {
+    let redis = redis().await;
+    for (id, identity) in EVENTS_WITH_DUPLICATES {
+        // A MessagePack string of less than 32 bytes.
+        let data = format!(r#"{{"id":"{id}"}}"#);
+        let data = [&[0xa0 | u8::try_from(data.len()).unwrap()], data.as_bytes()].concat();
+        let mut command = ::redis::cmd("XADD");
+        command.arg("MESSAGE_CREATE").arg("*").arg("data").arg(data).arg("id").arg(identity);
+        let _: String = command.query_async(&mut redis.connect().await).await.unwrap();
+    }
+    takes_each_once("redis-once", "REDIS_URL", &redis.url()).await;
+    assert_eq!(redis.command::<u64>(&["DBSIZE"]).await, 1 + EACH_ONCE.len() as u64, "a key for each");
+}
+
+#[tokio::test]
+async fn the_consumer_that_keeps_the_highest_sequence_takes_each_event_once() {
+    let host = RabbitMq::virtual_host().await;
+    let connection = host.connect().await;
+    let channel = connection.create_channel().await.unwrap();
+    let options = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
+    channel.exchange_declare("gateway".into(), ExchangeKind::Direct, options, FieldTable::default()).await.unwrap();
+    let options = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
+    channel.queue_declare("gateway:MESSAGE_CREATE".into(), options, FieldTable::default()).await.unwrap();
+    for (id, identity) in EVENTS_WITH_DUPLICATES {
+        let properties = BasicProperties::default().with_message_id(identity.into());
+        let body = format!(r#"{{"id":"{id}"}}"#);
+        let queue = "gateway:MESSAGE_CREATE".into();
+        let options = BasicPublishOptions::default();
+        channel.basic_publish("".into(), queue, options, body.as_bytes(), properties).await.unwrap();
+    }
+    takes_each_once("amqplib-once", "AMQP_URL", &host.url()).await;
 }
 
 #[test]
@@ -100,11 +137,39 @@ async fn prints_ids(guide: &str, consumers: &[&str], variable: &str, url: &str) 
     gateway.drain().await;
 }
 
+/// Starts a consumer of docs/deduplication.md, and looks at what it prints of [`EVENTS_WITH_DUPLICATES`].
+async fn takes_each_once(name: &str, variable: &str, url: &str) {
+    let mut consumer = consumer("deduplication.md", name);
+    consumer.env(variable, url).stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true);
+    let mut process = consumer.spawn().expect("the consumer cannot be started");
+    let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
+    for id in EACH_ONCE {
+        let line = timeout(PATIENCE, lines.next_line()).await.unwrap_or_else(|_| panic!("{name} prints nothing"));
+        let line = line.unwrap().expect("the consumer has ended; what it last said is above");
+        assert_eq!(line, format!("MESSAGE_CREATE {id}"), "{name}");
+    }
+    process.kill().await.unwrap();
+}
+
+/// Ids of messages, with the identities of their events: those of two shards, one of which resumes, and gets a new session.
+const EVENTS_WITH_DUPLICATES: [(&str, &str); 9] = [
+    ("1", "a:b:2"),
+    ("2", "c:2"),
+    ("3", "a:b:9"),
+    ("4", "a:b:10"),
+    ("3", "a:b:9"),
+    ("4", "a:b:10"),
+    ("2", "c:2"),
+    ("5", "d:1"),
+    ("6", "c:3"),
+];
+const EACH_ONCE: [&str; 6] = ["1", "2", "3", "4", "5", "6"];
+
 /// The consumer of that name, as its reader would start it.
 fn consumer(guide: &str, name: &str) -> Command {
     match name {
-        "amqplib" | "node-redis" => Script::javascript(&block(guide, name)),
-        "pika" | "redis-py" => Script::python_program(&block(guide, name)),
+        "amqplib" | "amqplib-once" | "node-redis" => Script::javascript(&block(guide, name)),
+        "pika" | "redis-once" | "redis-py" => Script::python_program(&block(guide, name)),
         "lapin" => this_program("lapin_as_a_process"),
         _ => this_program("redis_rs_as_a_process"),
     }

@@ -22,6 +22,7 @@ mod documented_consumers;
 mod early_commands;
 mod guides;
 mod guild_routing;
+mod identities;
 mod original_faults;
 mod poison;
 mod redis_events;

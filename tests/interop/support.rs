@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use gateway_simulator::{Control, Entry, Happening, Options, Simulator};
+use gateway_simulator::{Control, Entry, Happening, Options, Sent, Simulator};
 use gateway_tests::{Gateway, PATIENCE, RabbitMq, Redis, RedisOptions, Script, Setup, VirtualHost};
 use lapin::options::{BasicConsumeOptions, QueueBindOptions, QueueDeclareOptions};
 use lapin::types::FieldTable;
@@ -119,6 +119,12 @@ pub(crate) async fn happens(control: &Control, times: usize, matches: impl Fn(&H
 /// Waits until that many shards have got READY.
 pub(crate) async fn ready(control: &Control, shards: usize) {
     happens(control, shards, |happening| matches!(happening, Happening::Ready { .. })).await;
+}
+
+/// The identity of the event that was sent last.
+pub(crate) fn last_identity(control: &Control) -> String {
+    let Sent { session, sequence, .. } = control.sent(0).pop().unwrap();
+    format!("{session}:{sequence}")
 }
 
 /// Waits until a gateway with metrics has delivered or filtered that many events, READY of each shard among them. What it has
