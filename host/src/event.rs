@@ -40,11 +40,11 @@ impl Event {
     }
 
     /// What tells it from all other events, whenever and by whichever run it is published: `<session>:<sequence>`. `None`
-    /// for what is not from a session, or has no number in it.
+    /// for what is not from a session, or has no number in it, or whose session has an id that no broker's names have room for.
     #[must_use]
     pub fn identity(&self) -> Option<String> {
         let SessionId(session) = self.session.as_ref()?;
-        (self.sequence.0 > 0).then(|| format!("{session}:{}", self.sequence))
+        (self.sequence.0 > 0 && session.len() <= LONGEST_SESSION).then(|| format!("{session}:{}", self.sequence))
     }
 
     /// Whether the payload is more than one line. Discord's never are.
@@ -105,9 +105,19 @@ pub enum Happening {
     Republish(Event, Claim),
 }
 
+/// Bytes of a session's id, so that an identity has 255 at most. Discord's have 32.
+const LONGEST_SESSION: usize = 255 - 1 - 20;
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_identity_has_room_in_every_broker() {
+        let longest = "s".repeat(LONGEST_SESSION);
+        assert_eq!(event(u64::MAX, Some(&longest)).identity().map(|identity| identity.len()), Some(255));
+        assert_eq!(event(1, Some(&format!("{longest}s"))).identity(), None);
+    }
 
     fn event(sequence: u64, session: Option<&str>) -> Event {
         let event = Event::new(ShardId(0), Sequence(sequence), "NAME".into(), Bytes::from_static(b"{}"));

@@ -51,11 +51,18 @@ async fn the_consumer_that_remembers_identities_takes_each_event_once() {
         let data = format!(r#"{{"id":"{id}"}}"#);
         let data = [&[0xa0 | u8::try_from(data.len()).unwrap()], data.as_bytes()].concat();
         let mut command = ::redis::cmd("XADD");
-        command.arg("MESSAGE_CREATE").arg("*").arg("data").arg(data).arg("id").arg(identity);
+        command.arg("MESSAGE_CREATE").arg("*").arg("data").arg(data);
+        if !identity.is_empty() {
+            command.arg("id").arg(identity);
+        }
         let _: String = command.query_async(&mut redis.connect().await).await.unwrap();
     }
     takes_each_once("redis-once", "REDIS_URL", &redis.url()).await;
-    assert_eq!(redis.command::<u64>(&["DBSIZE"]).await, 1 + EACH_ONCE.len() as u64, "a key for each");
+    assert_eq!(
+        redis.command::<u64>(&["DBSIZE"]).await,
+        EACH_ONCE.len() as u64,
+        "the stream, and a key for each with an identity"
+    );
 }
 
 #[tokio::test]
@@ -68,7 +75,10 @@ async fn the_consumer_that_keeps_the_highest_sequence_takes_each_event_once() {
     let options = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
     channel.queue_declare("gateway:MESSAGE_CREATE".into(), options, FieldTable::default()).await.unwrap();
     for (id, identity) in EVENTS_WITH_DUPLICATES {
-        let properties = BasicProperties::default().with_message_id(identity.into());
+        let properties = match identity {
+            "" => BasicProperties::default(),
+            identity => BasicProperties::default().with_message_id(identity.into()),
+        };
         let body = format!(r#"{{"id":"{id}"}}"#);
         let queue = "gateway:MESSAGE_CREATE".into();
         let options = BasicPublishOptions::default();
@@ -151,8 +161,9 @@ async fn takes_each_once(name: &str, variable: &str, url: &str) {
     process.kill().await.unwrap();
 }
 
-/// Ids of messages, with the identities of their events: those of two shards, one of which resumes, and gets a new session.
-const EVENTS_WITH_DUPLICATES: [(&str, &str); 9] = [
+/// Ids of messages, with the identities of their events: one from before they had any, then those of two shards, one of which resumes, and gets a new session.
+const EVENTS_WITH_DUPLICATES: [(&str, &str); 10] = [
+    ("0", ""),
     ("1", "a:b:2"),
     ("2", "c:2"),
     ("3", "a:b:9"),
@@ -163,7 +174,7 @@ const EVENTS_WITH_DUPLICATES: [(&str, &str); 9] = [
     ("5", "d:1"),
     ("6", "c:3"),
 ];
-const EACH_ONCE: [&str; 6] = ["1", "2", "3", "4", "5", "6"];
+const EACH_ONCE: [&str; 7] = ["0", "1", "2", "3", "4", "5", "6"];
 
 /// The consumer of that name, as its reader would start it.
 fn consumer(guide: &str, name: &str) -> Command {

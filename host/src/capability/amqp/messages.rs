@@ -286,7 +286,7 @@ mod tests {
             let (mut expected, mut last) = (Vec::new(), None);
             for (position, (exchange, routing_key, expiration)) in (0..).zip(&given) {
                 messages.contents.push(position, b"", Bytes::new(), PayloadForm::Verbatim, b"");
-                messages.route(exchange, routing_key, expiration.map(properties));
+                messages.route(exchange, routing_key, None, expiration.map(properties));
                 last = expiration.or(last);
                 expected.push((position, exchange.as_str(), routing_key.as_str(), last));
             }

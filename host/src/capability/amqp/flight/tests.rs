@@ -33,7 +33,7 @@ fn flight<C: Future<Output = lapin::Result<Confirmation>> + Unpin>(messages: u32
     let mut parcel = Messages::default();
     for index in 0..messages {
         parcel.contents.push(index, b"body", bytes::Bytes::new(), PayloadForm::Verbatim, b"");
-        parcel.route("exchange", "key", None);
+        parcel.route("exchange", "key", None, None);
     }
     Flight::new(Job::new(parcel, 7, mpsc::channel(1).0))
 }
