@@ -377,6 +377,7 @@ fn families() -> Vec<&'static str> {
         include_str!("command.rs"),
         include_str!("component.rs"),
         include_str!("dead_letter.rs"),
+        include_str!("gap.rs"),
         include_str!("identify.rs"),
         include_str!("lane.rs"),
         include_str!("mod.rs"),
