@@ -12,6 +12,7 @@ pub mod delivery;
 pub mod discord;
 pub mod event;
 pub mod lane;
+mod panic;
 pub mod run;
 pub mod shard;
 pub mod store;

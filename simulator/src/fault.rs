@@ -34,6 +34,8 @@ pub enum FaultKind {
     Drop,
     /// The connection stays open, reads nothing and says nothing.
     HalfOpen,
+    /// Heartbeats are acknowledged, and no events come. The session keeps them for replay.
+    Deaf,
     /// Op 1 this many times in a row.
     RequestHeartbeat {
         /// How many.
@@ -115,6 +117,7 @@ impl FaultKind {
                 | Self::Reset
                 | Self::Drop
                 | Self::HalfOpen
+                | Self::Deaf
                 | Self::RequestHeartbeat { .. }
                 | Self::SequenceGap { .. }
                 | Self::FlapGuilds

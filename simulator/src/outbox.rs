@@ -57,6 +57,8 @@ pub(crate) struct Outbox {
     /// Dispatches up to this sequence are written twice.
     pub(crate) repeat_until: u64,
     pub(crate) repeated: bool,
+    /// Whether no dispatch is written any more.
+    pub(crate) is_deaf: bool,
     /// The last heartbeat, or the opening.
     pub(crate) beat: Instant,
     pub(crate) opened: Instant,
@@ -82,6 +84,7 @@ impl Outbox {
             written: 0,
             repeat_until: 0,
             repeated: false,
+            is_deaf: false,
             beat: now,
             opened: now,
             sends,
@@ -120,8 +123,14 @@ impl Outbox {
 
     /// The next action, if no dispatch comes before it.
     pub(crate) fn pop(&mut self) -> Option<Action> {
-        let due = self.actions.front().is_some_and(|(after, _)| *after <= self.written);
+        let due = self.actions.front().is_some_and(|(after, _)| *after <= self.written || self.is_deaf);
         due.then(|| self.actions.pop_front()).flatten().map(|(_, action)| action)
+    }
+
+    /// Writes no dispatch any more. Nothing else waits for one.
+    pub(crate) fn withhold_dispatches(&mut self) {
+        self.is_deaf = true;
+        self.work.notify_one();
     }
 
     /// Puts every dispatch that a session still owes in front of the actions behind it, because the session ends.

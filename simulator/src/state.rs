@@ -302,6 +302,9 @@ impl State {
         if let Some(action) = outbox.pop() {
             return Next::Act(action);
         }
+        if outbox.is_deaf {
+            return Next::Wait(None);
+        }
         let Some(session) = outbox.session.as_ref().and_then(|id| self.sessions.get(id)) else {
             return Next::Wait(None);
         };

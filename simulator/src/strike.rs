@@ -75,6 +75,11 @@ impl Shared {
             FaultKind::Reset => _ = state.act(id, Action::Reset),
             FaultKind::Drop => _ = state.act(id, Action::Drop),
             FaultKind::HalfOpen => _ = state.act(id, Action::HalfOpen),
+            FaultKind::Deaf => {
+                if let Some(outbox) = state.connections.get_mut(&id) {
+                    outbox.withhold_dispatches();
+                }
+            }
             FaultKind::RequestHeartbeat { count } => {
                 for _ in 0..*count {
                     state.act(id, Action::Payload(control_payload(1, "null")));

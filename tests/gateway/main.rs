@@ -21,6 +21,7 @@ mod rest;
 mod restart;
 mod resume;
 mod secrets;
+mod shard_crashes;
 mod sharding;
 mod simulate;
 mod slow_reader;

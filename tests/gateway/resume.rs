@@ -111,6 +111,38 @@ async fn a_dead_resume_url_falls_back_to_the_base_url() {
 }
 
 #[tokio::test]
+async fn a_dead_resume_url_is_not_tried_by_the_next_run() {
+    let simulator = quiet().await;
+    let control = simulator.control();
+    let setup = setup(&simulator).variable("SHARD_STORE_PATH", "store");
+    let mut gateway = setup.start();
+    gateway.next_named("READY").await;
+    let stored = || {
+        let bots = std::fs::read_dir(setup.path("store")).into_iter().flatten();
+        let mut files = bots.map(|bot| bot.unwrap().path().join("shard-0.json"));
+        files.find_map(|file| std::fs::read_to_string(file).ok()).unwrap_or_default()
+    };
+    while !stored().contains("ws://") {
+        tokio::task::yield_now().await;
+    }
+    control.fault(FaultKind::ResumeUrlDead);
+    control.fault(FaultKind::Drop);
+    gateway.next_named("RESUMED").await;
+    while stored().contains("ws://") {
+        tokio::task::yield_now().await;
+    }
+    gateway.signal("KILL").await;
+    gateway.ended().await;
+
+    let opened = count(&control, |happening| matches!(happening, Happening::Opened { .. }));
+    let mut gateway = setup.start();
+    gateway.next_named("RESUMED").await;
+    assert_eq!(openings(&control)[opened..].iter().map(|(_, resume_url)| *resume_url).collect::<Vec<_>>(), [false]);
+    assert!(!gateway.log().contains("connecting failed"), "{}", gateway.log());
+    assert_eq!(identifies(&control), 1);
+}
+
+#[tokio::test]
 async fn a_resume_url_of_nonsense_falls_back_to_the_base_url() {
     let knobs = Knobs { resume_url: Some("https://not a gateway".into()), ..Knobs::default() };
     let simulator = start(Options { knobs, ..without_guilds() }).await;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use gateway_simulator::{Entry, Happening, Limits, Options};
 
-use crate::support::{assert_same, count, happens, setup, start, without_guilds};
+use crate::support::{assert_same, close_codes, count, happens, identifies, quiet, setup, start, without_guilds};
 
 /// Many times what may wait in the gateway.
 const EVENTS: usize = 600;
@@ -46,6 +46,56 @@ async fn a_slow_reader_gets_everything_while_heartbeats_go_on_and_memory_is_boun
         matches!(happening, Happening::ServerClosed { .. } | Happening::ClientClosed { .. } | Happening::Lost)
     };
     assert_eq!(count(&control, ended), 0);
+}
+
+#[tokio::test]
+async fn a_reader_that_stops_for_long_costs_the_connection_but_no_event() {
+    let simulator = quiet().await;
+    let control = simulator.control();
+    let setup = setup(&simulator).with_metrics().variable("DISCORD_COMPRESSION", "none");
+    let setup = setup.variable("GATEWAY_BUFFER_PER_SHARD", "64KiB").variable("GATEWAY_BUFFER_PATIENCE", "500ms");
+    let mut gateway = setup.start_unread();
+    happens(&control, 1, |entry| matches!(entry.happening, Happening::Ready { .. })).await;
+    // More than the pipe and the buffer hold.
+    for number in 0..30 {
+        control.send_event(0, "LARGE", format!(r#"{{"number":{number},"filler":"{}"}}"#, "x".repeat(10_000)));
+    }
+    happens(&control, 1, |entry| matches!(entry.happening, Happening::ClientClosed { .. })).await;
+    assert_eq!(close_codes(&control), [Some(4000)], "it keeps the session");
+    gateway.logged("no connection until there is room").await;
+    assert_eq!(gateway.get("/readyz").await.status, 503);
+    control.send_event(0, "MEANWHILE", "{}");
+    assert_eq!(count(&control, |happening| matches!(happening, Happening::Opened { .. })), 1, "it waits");
+
+    let mut gateway = gateway.reading();
+    let mut events = gateway.until("RESUMED").await;
+    control.send_event(0, "AFTER", "{}");
+    events.extend(gateway.until("AFTER").await);
+    assert_same(&events, &control.sent(0));
+    assert_eq!(identifies(&control), 1);
+    let figures = gateway.figures().await;
+    assert_eq!(figures.of(r#"gateway_reconnects_total{cause="backpressure",shard="0"}"#), Some(1.0));
+}
+
+#[tokio::test]
+async fn a_gateway_whose_shard_has_no_connection_for_want_of_room_ends_when_told() {
+    let simulator = quiet().await;
+    let control = simulator.control();
+    let setup = setup(&simulator).variable("DISCORD_COMPRESSION", "none");
+    let setup = setup.variable("GATEWAY_BUFFER_PER_SHARD", "64KiB").variable("GATEWAY_BUFFER_PATIENCE", "100ms");
+    let gateway = setup.start_unread();
+    happens(&control, 1, |entry| matches!(entry.happening, Happening::Ready { .. })).await;
+    for _ in 0..30 {
+        control.send_event(0, "LARGE", format!("{:?}", "x".repeat(10_000)));
+    }
+    gateway.logged("no connection until there is room").await;
+    gateway.signal("TERM").await;
+    let mut gateway = gateway.reading();
+    let mut events = gateway.rest().await;
+    assert!(gateway.ended().await.success(), "{}", gateway.log());
+    let mut gateway = setup.start();
+    events.extend(gateway.until("RESUMED").await);
+    assert_same(&events, &control.sent(0));
 }
 
 /// Bytes of a process that are in memory; 0 where the system has no such file.

@@ -53,6 +53,9 @@ pub enum Action {
     SessionStarted(Session),
     /// Discord has sent everything that was missed.
     SessionResumed,
+    /// The current session, without the address of its own, which did not work when the session was resumed. A later run must not
+    /// try it either.
+    SessionMoved(Session),
     /// What Discord had not sent yet of this session will not come.
     SessionLost {
         /// The session, with the last sequence that came.
@@ -66,6 +69,8 @@ pub enum Action {
     Unready,
     /// How long Discord took to answer a heartbeat.
     HeartbeatAcknowledged(Duration),
+    /// So many events came since the last heartbeat. To be answered at once with [`Input::SiblingsHeard`](crate::Input::SiblingsHeard).
+    Heard(u64),
     /// A command will not be sent: the queue was full, or the shard ended before it was its turn.
     CommandRefused(u64),
     /// The connection ended or could not be opened; another one follows.
@@ -168,6 +173,8 @@ pub enum LossReason {
     ResumeFailed,
     /// Discord answered with another session.
     Replaced,
+    /// No events came on it, although they should have, and resuming it did not help.
+    Deaf,
 }
 
 impl LossReason {
@@ -179,6 +186,7 @@ impl LossReason {
             Self::Invalidated => "invalidated",
             Self::ResumeFailed => "resume_failed",
             Self::Replaced => "replaced",
+            Self::Deaf => "deaf",
         }
     }
 }
@@ -186,10 +194,14 @@ impl LossReason {
 /// Why another connection is needed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ReconnectCause {
+    /// Nothing was read for so long that the connection was given up until reading goes on.
+    Backpressure,
     /// The connection ended, with this code or without one.
     Closed(Option<u16>),
     /// It could not be opened.
     ConnectFailed,
+    /// No events come, although they should.
+    Deaf,
     /// HELLO did not come.
     HelloTimeout,
     /// Discord called the session invalid, or refused to start one.
@@ -209,8 +221,10 @@ impl ReconnectCause {
     #[must_use]
     pub const fn label(self) -> &'static str {
         match self {
+            Self::Backpressure => "backpressure",
             Self::Closed(code) => close::name(code),
             Self::ConnectFailed => "connect_failed",
+            Self::Deaf => "deaf",
             Self::HelloTimeout => "hello_timeout",
             Self::InvalidSession => "invalid_session",
             Self::Requested => "requested",

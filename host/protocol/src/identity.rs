@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -50,6 +51,10 @@ pub struct ShardOptions {
     pub count: ShardCount,
     /// What it identifies with.
     pub identity: Arc<Identity>,
+    /// How long reading may be paused before the connection is given up until it goes on; `None` is for ever.
+    pub patience: Option<Duration>,
+    /// How long a shard that should hear events may hear none before it is suspected to be deaf; `None` is for ever.
+    pub silence: Option<Duration>,
 }
 
 impl Identity {

@@ -25,10 +25,14 @@ pub enum Input<'a> {
     Command(Command),
     /// A command of [`Action::Send`](crate::Action::Send) that a lost connection did not take: it is the next to be sent.
     Unsent(Command),
-    /// Nothing is read from the socket for now. Heartbeats go on, but a missing answer is nobody's fault.
+    /// Nothing is read from the socket for now. Heartbeats go on, but a missing answer is nobody's fault. When it takes long, or
+    /// the connection ends meanwhile, there is none until [`Self::ReadingResumed`].
     ReadingPaused,
     /// The socket is read again.
     ReadingResumed,
+    /// How many events all other shards of the process have heard so far, by their [`Action::Heard`](crate::Action::Heard); `None` if
+    /// there are no others.
+    SiblingsHeard(Option<u64>),
     /// [`Shard::poll_timeout`](crate::Shard::poll_timeout) has passed.
     Timeout,
     /// End, and keep the session so that a later run can resume it.

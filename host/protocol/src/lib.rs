@@ -27,6 +27,7 @@ mod send_limit;
 mod session;
 mod shard;
 mod shard_id;
+mod silence;
 mod state;
 mod timer;
 mod trials;

@@ -1,10 +1,13 @@
 //! The life of a shard: <https://docs.discord.com/developers/events/gateway#connection-lifecycle>.
 
 mod connection;
+mod deaf;
+mod pause;
 mod receive;
 mod send;
 
 use std::collections::VecDeque;
+use std::mem;
 use std::time::{Duration, Instant};
 
 use crate::action::{Action, ReconnectCause};
@@ -15,6 +18,7 @@ use crate::identity::ShardOptions;
 use crate::input::Input;
 use crate::member_requests::MemberRequests;
 use crate::session::Session;
+use crate::silence::Silence;
 use crate::state::{Phase, State};
 use crate::timer::{Timer, Timers};
 use crate::trials::{IdentifyPace, ResumeTrials};
@@ -42,6 +46,7 @@ pub struct Shard {
     trials: ResumeTrials,
     /// Of the next identify.
     identify_reason: IdentifyReason,
+    silence: Silence,
     /// The session's own address did not work the last time, so it is the base address's turn.
     avoids_resume_url: bool,
     failed_connects: u32,
@@ -54,6 +59,7 @@ impl Shard {
     /// A shard that waits for [`Input::Start`]. A stored `session` is resumed from its sequence.
     #[must_use]
     pub fn new(options: ShardOptions, session: Option<Session>, rng: fastrand::Rng) -> Self {
+        let silence = Silence::new(options.silence);
         Self {
             options,
             rng,
@@ -67,6 +73,7 @@ impl Shard {
             pace: IdentifyPace::new(),
             trials: ResumeTrials::default(),
             identify_reason: IdentifyReason::Start,
+            silence,
             avoids_resume_url: false,
             failed_connects: 0,
             is_reading_paused: false,
@@ -74,10 +81,18 @@ impl Shard {
         }
     }
 
+    /// Forgets its connection, as after a crash of its driver, and waits for [`Input::Start`] again, to go on with `session`. It
+    /// remembers how fast it may identify, and what it should hear.
+    pub fn start_over(&mut self, session: Option<Session>) {
+        let pace = mem::replace(&mut self.pace, IdentifyPace::new());
+        let silence = mem::replace(&mut self.silence, Silence::new(None));
+        *self = Self { pace, silence, ..Self::new(self.options.clone(), session, self.rng.fork()) };
+    }
+
     /// Takes one input at `now`. Time must not go back between calls.
     pub fn handle_input(&mut self, now: Instant, input: Input<'_>) {
         match input {
-            Input::Start => self.start(),
+            Input::Start => self.start(now),
             Input::Connected => self.opened(now),
             Input::ConnectFailed => {
                 if let State::Connecting(_) = self.state {
@@ -94,8 +109,9 @@ impl Shard {
             Input::IdentifyGranted => self.identify(now),
             Input::Command(command) => self.queue(command),
             Input::Unsent(command) => self.queue_first(command),
-            Input::ReadingPaused => self.is_reading_paused = true,
+            Input::ReadingPaused => self.pause_reading(now),
             Input::ReadingResumed => self.resume_reading(now),
+            Input::SiblingsHeard(events) => self.compare_with_siblings(now, events),
             Input::Timeout => self.run_timers(now),
             Input::Stop => self.stop(),
         }
@@ -125,6 +141,12 @@ impl Shard {
         self.state.phase()
     }
 
+    /// Whether events should come and do not.
+    #[must_use]
+    pub fn is_deaf(&self) -> bool {
+        self.silence.is_suspected()
+    }
+
     /// Whether the queue has room for another [`Input::Command`].
     #[must_use]
     pub fn wants_command(&self) -> bool {
@@ -137,12 +159,18 @@ impl Shard {
         self.failed_connects
     }
 
-    fn start(&mut self) {
+    fn start(&mut self, now: Instant) {
         if let State::Idle = self.state {
             if let Some(session) = &self.session {
                 self.actions.push_back(Action::SessionStarted(session.clone()));
             }
-            self.connect();
+            match (&self.session, self.pace.not_before()) {
+                (None, Some(at)) if at > now => {
+                    self.state = State::Waiting;
+                    self.timers.set(Timer::Reconnect, Some(at));
+                }
+                _ => self.connect(now),
+            }
         }
     }
 
@@ -152,20 +180,11 @@ impl Shard {
                 Timer::Heartbeat => self.beat(now),
                 Timer::Hello if self.is_reading_paused => self.timers.set(Timer::Hello, Some(now + HELLO_TIMEOUT)),
                 Timer::Hello => self.lose(now, ReconnectCause::HelloTimeout, Fate::Keep, Socket::Open),
-                Timer::Reconnect => self.connect(),
+                Timer::Reconnect => self.connect(now),
+                Timer::Patience => self.park(now),
                 // Commands are sent after every input.
                 Timer::Send => {}
             }
-        }
-    }
-
-    /// What was not read meanwhile is no fault of the other side's.
-    fn resume_reading(&mut self, now: Instant) {
-        self.is_reading_paused = false;
-        if let Some(connection) = self.state.connection_mut() {
-            connection.heartbeat.forgive();
-        } else if let State::AwaitingHello { .. } = self.state {
-            self.timers.set(Timer::Hello, Some(now + HELLO_TIMEOUT));
         }
     }
 }

@@ -12,6 +12,8 @@ pub enum Phase {
     Idle,
     /// Between two connections.
     Waiting,
+    /// Without a connection until reading goes on.
+    Parked,
     /// A WebSocket is being opened.
     Connecting,
     /// The WebSocket is open, HELLO has not come.
@@ -35,6 +37,7 @@ impl Phase {
         match self {
             Self::Idle => "idle",
             Self::Waiting => "waiting",
+            Self::Parked => "parked",
             Self::Connecting => "connecting",
             Self::AwaitingHello => "awaiting_hello",
             Self::AwaitingPermit => "awaiting_permit",
@@ -51,12 +54,23 @@ impl Phase {
 pub(crate) enum State {
     Idle,
     Waiting,
+    Parked {
+        since: Instant,
+        /// When the next connection may be made at the earliest.
+        not_before: Instant,
+    },
     Connecting(Target),
-    AwaitingHello { target: Target, sends: SendLimit },
+    AwaitingHello {
+        target: Target,
+        sends: SendLimit,
+    },
     AwaitingPermit(Connection),
     Identifying(Connection),
     Resuming(Connection),
-    Active { connection: Connection, since: Instant },
+    Active {
+        connection: Connection,
+        since: Instant,
+    },
     Finished,
 }
 
@@ -79,6 +93,7 @@ impl State {
         match self {
             Self::Idle => Phase::Idle,
             Self::Waiting => Phase::Waiting,
+            Self::Parked { .. } => Phase::Parked,
             Self::Connecting(_) => Phase::Connecting,
             Self::AwaitingHello { .. } => Phase::AwaitingHello,
             Self::AwaitingPermit(_) => Phase::AwaitingPermit,
@@ -91,7 +106,7 @@ impl State {
 
     /// Whether a WebSocket is open or being opened.
     pub(crate) fn has_socket(&self) -> bool {
-        !matches!(self, Self::Idle | Self::Waiting | Self::Finished)
+        !matches!(self, Self::Idle | Self::Waiting | Self::Parked { .. } | Self::Finished)
     }
 
     pub(crate) fn connection_mut(&mut self) -> Option<&mut Connection> {
@@ -100,7 +115,12 @@ impl State {
             | Self::Identifying(connection)
             | Self::Resuming(connection)
             | Self::Active { connection, .. } => Some(connection),
-            Self::Idle | Self::Waiting | Self::Connecting(_) | Self::AwaitingHello { .. } | Self::Finished => None,
+            Self::Idle
+            | Self::Waiting
+            | Self::Parked { .. }
+            | Self::Connecting(_)
+            | Self::AwaitingHello { .. }
+            | Self::Finished => None,
         }
     }
 }

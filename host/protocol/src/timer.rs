@@ -10,12 +10,14 @@ pub(crate) enum Timer {
     Hello,
     /// The wait between two connections is over.
     Reconnect,
+    /// Reading has been paused for long.
+    Patience,
     /// The send limit has room again, or a request that was put off is due.
     Send,
 }
 
 impl Timer {
-    const ALL: [Self; 4] = [Self::Heartbeat, Self::Hello, Self::Reconnect, Self::Send];
+    const ALL: [Self; 5] = [Self::Heartbeat, Self::Hello, Self::Reconnect, Self::Patience, Self::Send];
 }
 
 #[derive(Debug, Default)]

@@ -31,6 +31,11 @@ impl ResumeTrials {
         self.first_failure = None;
     }
 
+    /// Nothing was tried for that long, so it does not count.
+    pub(crate) fn forgive(&mut self, time: Duration) {
+        self.first_failure = self.first_failure.map(|since| since + time);
+    }
+
     pub(crate) fn reset(&mut self) {
         *self = Self::default();
     }

@@ -127,7 +127,7 @@ fn latency_is_measured_from_the_beat() {
 
 #[test]
 fn paused_reading_is_no_zombie_and_heartbeats_go_on() {
-    let mut peer = Peer::active();
+    let mut peer = Peer::start_patient(None, 1, None).made_active();
     peer.step();
     peer.input(Input::ReadingPaused);
     let actions = peer.advance(seconds(600.0));
@@ -139,7 +139,7 @@ fn paused_reading_is_no_zombie_and_heartbeats_go_on() {
 
 #[test]
 fn paused_reading_puts_the_hello_timeout_off() {
-    let mut peer = Peer::start(None);
+    let mut peer = Peer::start_patient(None, 1, None);
     peer.input(Input::ReadingPaused);
     peer.input(Input::Connected);
     assert_eq!(cause(&peer.advance(seconds(600.0))), None);

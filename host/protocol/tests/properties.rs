@@ -5,7 +5,7 @@ mod peer;
 use std::time::Duration;
 
 use gateway_protocol::{Action, Input, Phase, Purpose, Sequence};
-use peer::{Peer, stored_session};
+use peer::{PATIENCE, Peer, stored_session};
 use proptest::prelude::*;
 use serde_json::Value;
 
@@ -56,8 +56,8 @@ fn step() -> impl Strategy<Value = Step> {
         2 => codes.prop_map(Step::Closed),
         10 => Just(Step::Permit),
         5 => any::<u8>().prop_map(Step::Commands),
-        1 => Just(Step::Pause),
-        1 => Just(Step::Resume),
+        3 => Just(Step::Pause),
+        4 => Just(Step::Resume),
         1 => prop_oneof![20 => Just(Step::Undecodable), 1 => Just(Step::Stop)],
     ]
 }
@@ -173,18 +173,38 @@ proptest! {
 
     #[test]
     fn no_history_breaks_a_promise(seed in any::<u64>(), is_stored in any::<bool>(), steps in proptest::collection::vec(step(), 0..200)) {
-        let mut peer = Peer::start_seeded(is_stored.then(stored_session), seed);
+        let mut peer = Peer::start_listening(is_stored.then(stored_session), seed);
+        let mut paused_since = None;
         for step in steps {
+            let before = peer.log.len();
+            let paused = !matches!(step, Step::Resume) && paused_since.is_some();
+            match step {
+                Step::Pause => paused_since = paused_since.or(Some(peer.now)),
+                Step::Resume => paused_since = None,
+                _ => {}
+            }
+            peer.siblings = Some(peer.siblings.unwrap_or_default() + 20);
             apply(&mut peer, step);
             let deadline = peer.shard.poll_timeout();
             if deadline.is_some_and(|deadline| deadline <= peer.now) {
                 peer.step();
             }
-            let waits_for_time = matches!(
+            let is_abandoned = peer.shard.phase() == Phase::Connecting && paused_since.is_some();
+            let waits_for_time = is_abandoned || matches!(
                 peer.shard.phase(),
                 Phase::Waiting | Phase::AwaitingHello | Phase::AwaitingPermit | Phase::Identifying | Phase::Resuming | Phase::Active
             );
             prop_assert_eq!(peer.shard.poll_timeout().is_some(), waits_for_time, "nothing waits for ever");
+            let connects = peer.log.iter().skip(before).any(|(_, action)| matches!(action, Action::Connect(_)));
+            prop_assert!(!paused || !connects, "nobody would read");
+            prop_assert!(paused_since.is_some() || peer.shard.phase() != Phase::Parked, "it comes back");
+            if peer.shard.phase() == Phase::Identifying {
+                paused_since = paused_since.map(|_| peer.now);
+            }
+            if paused_since.is_some_and(|since| peer.now > since + PATIENCE) {
+                let bears_it = matches!(peer.shard.phase(), Phase::Waiting | Phase::Parked | Phase::Identifying | Phase::Finished);
+                prop_assert!(bears_it, "{:?} while nothing is read", peer.shard.phase());
+            }
         }
         check(&peer)?;
     }

@@ -2,7 +2,9 @@
 
 mod peer;
 
-use gateway_protocol::{Action, Address, FatalClose, Finish, Input, LossReason, Phase, ReconnectCause};
+use gateway_protocol::{
+    Action, Address, FatalClose, Finish, Input, LossReason, Phase, ReconnectCause, Sequence, Session,
+};
 use peer::{Peer, cause, seconds, sent, stored_session};
 
 fn identifies_next(peer: &mut Peer) -> bool {
@@ -114,6 +116,51 @@ fn a_dead_resume_url_falls_back_to_the_base_address() {
     assert_eq!(address, Address::Base);
     assert!(delay <= seconds(1.0));
     assert!(sent(&peer.open())[0].starts_with(r#"{"op":6"#), "the session is still tried");
+}
+
+#[test]
+fn a_dead_resume_url_is_forgotten_when_the_session_was_resumed_without_it() {
+    let mut peer = Peer::start(Some(stored_session()));
+    peer.input(Input::ConnectFailed);
+    peer.open();
+    // Until then it may come back.
+    peer.input(Input::Closed(None));
+    assert_eq!(peer.shard.session(), Some(&stored_session()));
+    peer.open();
+    peer.event(101);
+    let actions = peer.resumed("102");
+    let moved = Session { resume_url: None, sequence: Sequence(102), ..stored_session() };
+    let dispatch = Action::Dispatch { sequence: Some(Sequence(102)) };
+    assert_eq!(actions, [Action::SessionResumed, dispatch, Action::SessionMoved(moved.clone()), Action::Ready]);
+    assert_eq!(peer.shard.session(), Some(&moved));
+    peer.close(4000);
+    assert_eq!(peer.next_connect().0, Address::Base);
+    peer.open();
+    assert!(!peer.resumed("null").iter().any(|action| matches!(action, Action::SessionMoved(_))), "it is told once");
+}
+
+#[test]
+fn a_resume_url_that_works_in_the_end_is_kept() {
+    let mut peer = Peer::start(Some(stored_session()));
+    // Its own, the base, its own again.
+    peer.input(Input::ConnectFailed);
+    peer.next_connect();
+    peer.input(Input::ConnectFailed);
+    peer.open();
+    peer.resumed("null");
+    assert_eq!(peer.shard.session(), Some(&stored_session()));
+}
+
+/// The driver's timeout for connecting, 10 s, comes before it.
+#[test]
+fn a_resume_host_that_accepts_and_stalls_costs_25_seconds_at_most() {
+    let mut peer = Peer::start(Some(stored_session()));
+    let start = peer.now;
+    peer.advance(seconds(10.0));
+    peer.input(Input::Connected);
+    peer.advance(seconds(15.0));
+    assert_eq!(peer.next_connect().0, Address::Base);
+    assert!(peer.now - start <= seconds(26.0));
 }
 
 #[test]

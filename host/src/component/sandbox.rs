@@ -84,7 +84,7 @@ macro_rules! guarded {
         match outcome {
             Ok(Ok(Ok(value))) => Ok(value),
             Ok(Ok(Err(error))) => Err($sandbox.explain(&error)),
-            Ok(Err(panic)) => Err($crate::component::CallError::Panic($crate::component::error::panic_text(&*panic))),
+            Ok(Err(panic)) => Err($crate::component::CallError::Panic($crate::panic::panic_text(&*panic))),
             Err(_) => Err($sandbox.timeout()),
         }
     }};

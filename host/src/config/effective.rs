@@ -106,6 +106,7 @@ fn write_service(text: &mut Writer<'_>) {
     text.entry("per_shard", quoted(&size::format(config.buffer.per_shard as u64)));
     text.entry("total", quoted(&size::format(config.buffer.total as u64)));
     text.entry("greatest_age", quoted(&duration::format(config.buffer.greatest_age.unwrap_or_default())));
+    text.entry("patience", quoted(&duration::format(config.buffer.patience.unwrap_or_default())));
     text.begin("limits");
     text.entry("message_size", quoted(&size::format(config.limits.message_size as u64)));
     text.begin("shutdown");

@@ -97,6 +97,7 @@ pub(super) const KEYS: &[Key] = &[
     key("buffer.per_shard", Form::Text, &["GATEWAY_BUFFER_PER_SHARD"]),
     key("buffer.total", Form::Text, &["GATEWAY_BUFFER_TOTAL"]),
     key("buffer.greatest_age", Form::Text, &["GATEWAY_BUFFER_GREATEST_AGE"]),
+    key("buffer.patience", Form::Text, &["GATEWAY_BUFFER_PATIENCE"]),
     key("limits.message_size", Form::Text, &["GATEWAY_LIMITS_MESSAGE_SIZE"]),
     key("shutdown.grace", Form::Text, &["GATEWAY_SHUTDOWN_GRACE"]),
     key("log.level", Form::Text, &["GATEWAY_LOG_LEVEL"]),

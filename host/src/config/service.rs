@@ -76,6 +76,8 @@ pub struct Buffer {
     pub total: usize,
     /// How old an event may be that is not delivered, before the gateway says that it is not ready; `None` for any age.
     pub greatest_age: Option<Duration>,
+    /// How long a shard may have no room before it gives its connection up until it has; `None` for ever.
+    pub patience: Option<Duration>,
 }
 
 /// Bounds on what Discord sends.
@@ -158,7 +160,9 @@ pub(super) fn read_buffer(scope: &mut Scope<'_>) -> Buffer {
     }
     let age = scope.duration("buffer.greatest_age", Duration::ZERO..=Duration::from_secs(24 * 3600));
     let greatest_age = Some(age.unwrap_or(Duration::from_secs(60))).filter(|age| !age.is_zero());
-    Buffer { per_shard, total, greatest_age }
+    let patience = scope.duration("buffer.patience", Duration::ZERO..=Duration::from_secs(24 * 3600));
+    let patience = Some(patience.unwrap_or(Duration::from_secs(30))).filter(|patience| !patience.is_zero());
+    Buffer { per_shard, total, greatest_age, patience }
 }
 
 /// Reads `[limits]`.

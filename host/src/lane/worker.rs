@@ -19,12 +19,12 @@ use crate::capability::{Claim, Declared, Incoming, Outcome};
 use crate::command::Claimed;
 use crate::component::Message;
 use crate::component::adapter::Adapter;
-use crate::component::error::panic_text;
 use crate::component::filter::Filter;
 use crate::config::OnError;
 use crate::connection::Backoff;
 use crate::delivery::{Checkpoint, EventReceiver, GAP_EVENT, Gap, queue};
 use crate::event::{Event, Happening};
+use crate::panic::panic_text;
 use crate::telemetry::{ComponentMetrics, GapMetrics, LaneHealth, LaneMetrics};
 
 /// Events in one batch at most. The crossing into a component costs no less beyond 64, but the turns between the threads do.

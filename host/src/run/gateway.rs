@@ -146,10 +146,9 @@ impl Gateway {
             let (commands, commands_out) = mpsc::channel(commands::QUEUE);
             queues.insert(*id, commands);
             telemetry.metrics.gaps().shard(*id);
-            let session = found(*id).session;
             let parts = ShardParts {
-                machine: plan.machine(*id, session, &info.url),
-                id: *id,
+                options: plan.options(*id),
+                session: found(*id).session.map(|session| Plan::resumable(session, &info.url)),
                 events: EventSender::new(queue.clone(), Arc::clone(budget)),
                 commands: commands_out,
                 identifies: identifies.clone(),

@@ -2,9 +2,10 @@
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
-use gateway_protocol::{Identity, Session, Shard, ShardCount, ShardId, ShardOptions};
+use gateway_protocol::{Identity, Session, ShardCount, ShardId, ShardOptions};
 
 use crate::config::{self, Config, StoreType};
 use crate::connection::RedisAddress;
@@ -20,6 +21,7 @@ pub(super) struct Plan {
     /// Those of this gateway, each with the budget of its events.
     pub(super) shards: Vec<(ShardId, Arc<Budget>)>,
     identity: Arc<Identity>,
+    patience: Option<Duration>,
 }
 
 impl Plan {
@@ -42,18 +44,19 @@ impl Plan {
             metrics.watch_queue(*id, move || budget.used());
         }
         let count = ShardCount::new(count.get()).context("there are no shards")?;
-        Ok(Self { count, shards, identity: Arc::new(identity(config)?) })
+        Ok(Self { count, shards, identity: Arc::new(identity(config)?), patience: config.buffer.patience })
     }
 
-    /// A shard that goes on with `session` if there is one. `base` is where Discord says that its gateway is.
-    pub(super) fn machine(&self, id: ShardId, session: Option<Session>, base: &GatewayUrl) -> Shard {
+    /// What a shard is and identifies with.
+    pub(super) fn options(&self, id: ShardId) -> ShardOptions {
+        ShardOptions { id, count: self.count, identity: Arc::clone(&self.identity), patience: self.patience }
+    }
+
+    /// What may be resumed of a session that was stored. `base` is where Discord says that its gateway is.
+    pub(super) fn resumable(session: Session, base: &GatewayUrl) -> Session {
         // Whoever can write to the store must not learn the token.
-        let session = session.map(|session| Session {
-            resume_url: session.resume_url.filter(|url| url.parse().is_ok_and(|url| base.is_neighbour(&url))),
-            ..session
-        });
-        let options = ShardOptions { id, count: self.count, identity: Arc::clone(&self.identity) };
-        Shard::new(options, session, fastrand::Rng::new())
+        let resume_url = session.resume_url.filter(|url| url.parse().is_ok_and(|url| base.is_neighbour(&url)));
+        Session { resume_url, ..session }
     }
 
     /// What the adapter is opened with.

@@ -19,7 +19,7 @@ pub(super) struct Shards {
 impl Shards {
     /// Starts a shard on its lane's thread.
     pub(super) fn spawn(&mut self, parts: ShardParts, lane: &Handle) {
-        let number = parts.id;
+        let number = parts.options.id;
         let task = self.tasks.spawn_on(ShardTask::new(parts).run(), lane);
         self.numbers.insert(task.id(), number);
     }

@@ -40,6 +40,12 @@ impl Claims {
         std::mem::take(&mut self.queued).into_iter().rev()
     }
 
+    /// Nothing is known any more of what became of them. Answers how many they are.
+    pub(super) fn give_all_back(&mut self) -> usize {
+        self.queued.clear();
+        self.waiting.drain().count()
+    }
+
     /// The machine will not send the command: the broker may give it to somebody else.
     pub(super) fn give_back(&mut self, token: u64) {
         self.waiting.remove(&token);
@@ -83,6 +89,8 @@ mod tests {
         assert_eq!(back, [commands[1].clone(), commands[0].clone()]);
         assert!(outcomes.try_recv().is_err());
         claims.give_back(commands[0].token());
+        assert_eq!(outcomes.try_recv(), Ok(Outcome::Returned));
+        assert_eq!((claims.give_all_back(), claims.give_all_back()), (1, 0));
         assert_eq!(outcomes.try_recv(), Ok(Outcome::Returned));
     }
 }

@@ -6,12 +6,16 @@
 mod claims;
 mod identify_queue;
 mod inflate;
+mod link;
 mod note;
 mod outbox;
+mod parts;
+mod supervision;
 mod task;
 mod transport;
 
 pub use identify_queue::{IdentifyQueue, IdentifyRules, Permit};
 pub use inflate::{InflateError, Inflater};
-pub use task::{ShardEnd, ShardParts, ShardTask};
+pub use parts::{ShardEnd, ShardParts};
+pub use task::ShardTask;
 pub use transport::{ConnectError, Dialer, Incoming, Socket};

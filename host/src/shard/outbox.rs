@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use foldhash::HashSet;
-use gateway_protocol::{Sequence, ShardId};
+use gateway_protocol::{Sequence, Session, ShardId};
 
-use crate::delivery::{EventSender, TrySendError};
+use crate::delivery::{EventSender, Gap, TrySendError};
 use crate::event::{Event, Happening, SessionId};
 use crate::lane::BATCH;
 
@@ -25,17 +25,27 @@ pub(super) struct LaneGone;
 pub(super) struct Outbox {
     shard: ShardId,
     sender: EventSender,
+    /// The current one, with the last event that was taken in.
+    session: Option<Session>,
+    /// Its id, for its events.
+    id: Option<SessionId>,
     /// What found no room, oldest first. Reading stops with the first, so that it stays short.
     held: VecDeque<Happening>,
-    /// The session that events belong to now.
-    session: Option<SessionId>,
     names: HashSet<Arc<str>>,
     room: BytesMut,
 }
 
 impl Outbox {
     pub(super) fn new(shard: ShardId, sender: EventSender) -> Self {
-        Self { shard, sender, held: VecDeque::new(), session: None, names: HashSet::default(), room: BytesMut::new() }
+        Self {
+            shard,
+            sender,
+            session: None,
+            id: None,
+            held: VecDeque::new(),
+            names: HashSet::default(),
+            room: BytesMut::new(),
+        }
     }
 
     /// Hands over one dispatch. `sequence` is 0 for one without a number.
@@ -43,15 +53,39 @@ impl Outbox {
         let name = self.intern(name);
         let payload = self.copy(data.as_bytes());
         let event = Event::new(self.shard, sequence.unwrap_or(Sequence(0)), name, payload);
-        self.send(Happening::Event(event.of_session(self.session.clone())))
+        self.send(Happening::Event(event.of_session(self.id.clone())))?;
+        if let (Some(session), Some(sequence)) = (&mut self.session, sequence) {
+            session.sequence = sequence;
+        }
+        Ok(())
     }
 
-    pub(super) fn send(&mut self, happening: Happening) -> Result<(), LaneGone> {
-        match &happening {
-            Happening::SessionStarted(_, session) => self.begin(&session.id),
-            Happening::SessionEnded(..) => self.session = None,
-            Happening::Event(_) | Happening::Gap(..) | Happening::Republish(..) => {}
+    /// The events that follow belong to this session.
+    pub(super) fn session_started(&mut self, session: Session) -> Result<(), LaneGone> {
+        if self.session.as_ref().is_none_or(|current| current.id != session.id) {
+            self.id = Some(session.id.as_str().into());
         }
+        self.session = Some(session.clone());
+        self.send(Happening::SessionStarted(self.shard, session))
+    }
+
+    /// The session is over, and the rest of it will not come.
+    pub(super) fn session_ended(&mut self, gap: Gap) -> Result<(), LaneGone> {
+        (self.session, self.id) = (None, None);
+        self.send(Happening::SessionEnded(self.shard, gap))
+    }
+
+    /// Events of the current session will not come.
+    pub(super) fn gap(&mut self, gap: Gap) -> Result<(), LaneGone> {
+        self.send(Happening::Gap(self.shard, gap))
+    }
+
+    /// The current session. It can be resumed behind the last event that was handed over or is held.
+    pub(super) fn session(&self) -> Option<&Session> {
+        self.session.as_ref()
+    }
+
+    fn send(&mut self, happening: Happening) -> Result<(), LaneGone> {
         if !self.held.is_empty() {
             self.held.push_back(happening);
             return Ok(());
@@ -93,13 +127,6 @@ impl Outbox {
         self.sender.queued() >= BATCH
     }
 
-    /// The events from now on belong to that session.
-    fn begin(&mut self, session: &str) {
-        if self.session.as_ref().is_none_or(|current| current.as_str() != session) {
-            self.session = Some(session.into());
-        }
-    }
-
     /// Payloads of usual sizes share an allocation, which is used again when all of them are delivered.
     fn copy(&mut self, data: &[u8]) -> Bytes {
         if data.len() > ROOM / 4 {
@@ -126,10 +153,8 @@ impl Outbox {
 
 #[cfg(test)]
 mod tests {
-    use gateway_protocol::Session;
-
     use super::*;
-    use crate::delivery::{Budget, EventReceiver, Gap, GapReason, event_queue};
+    use crate::delivery::{Budget, EventReceiver, GapReason, event_queue};
 
     fn outbox() -> (Outbox, EventReceiver) {
         let (queue, inbox) = event_queue();
@@ -137,14 +162,8 @@ mod tests {
         (Outbox::new(ShardId(0), sender), inbox)
     }
 
-    fn started(id: &str, sequence: u64) -> Happening {
-        let session = Session { id: id.to_owned(), resume_url: None, sequence: Sequence(sequence) };
-        Happening::SessionStarted(ShardId(0), session)
-    }
-
-    fn ended() -> Happening {
-        let session = Session { id: "first".to_owned(), resume_url: None, sequence: Sequence(2) };
-        Happening::SessionEnded(ShardId(0), Gap::after(&session, GapReason::SessionLost))
+    fn session(id: &str, sequence: u64) -> Session {
+        Session { id: id.to_owned(), resume_url: None, sequence: Sequence(sequence) }
     }
 
     #[test]
@@ -159,15 +178,15 @@ mod tests {
             }
         };
         assert_eq!(dispatch(&mut outbox, Some(1)), None);
-        outbox.send(started("first", 7)).unwrap();
+        outbox.session_started(session("first", 7)).unwrap();
         assert_eq!(dispatch(&mut outbox, Some(8)).as_deref(), Some("first:8"));
         // Its resume URL has changed, say.
-        outbox.send(started("first", 8)).unwrap();
+        outbox.session_started(session("first", 8)).unwrap();
         assert_eq!(dispatch(&mut outbox, Some(9)).as_deref(), Some("first:9"));
         assert_eq!(dispatch(&mut outbox, None), None);
-        outbox.send(ended()).unwrap();
+        outbox.session_ended(Gap::after(&session("first", 9), GapReason::SessionLost)).unwrap();
         assert_eq!(dispatch(&mut outbox, Some(10)), None);
-        outbox.send(started("second", 0)).unwrap();
+        outbox.session_started(session("second", 0)).unwrap();
         assert_eq!(dispatch(&mut outbox, Some(1)).as_deref(), Some("second:1"));
     }
 }

@@ -17,7 +17,7 @@ use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{Connector, MaybeTlsStream, WebSocketStream, connect_async_tls_with_config};
 
-/// How long the TCP, TLS and WebSocket handshakes may take together.
+/// How long looking up the name and the TCP, TLS and WebSocket handshakes may take together. The machine then waits 15 s for HELLO.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a close frame may take to leave.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);

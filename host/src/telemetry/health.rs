@@ -52,6 +52,10 @@ pub enum ShardState {
     Ready,
     /// Waits before it connects again.
     Waiting,
+    /// Has no connection until there is room for its events.
+    Parked,
+    /// Has crashed, and starts anew.
+    Crashed,
     /// Ended.
     Stopped,
 }
@@ -216,10 +220,8 @@ impl Health {
             "an event waits to be delivered for longer than buffer.greatest_age"
         } else if shards.is_empty() {
             "no shard is known yet"
-        } else if shards.iter().any(|shard| shard.state != ShardState::Ready) {
-            "not all shards are ready"
         } else {
-            ""
+            shards_reason(&shards)
         };
         Readiness { ready: reason.is_empty(), reason, brokers, shards }
     }
@@ -265,6 +267,20 @@ impl EventLoop {
     }
 }
 
+/// What keeps shards from being ready; empty if they are.
+fn shards_reason(shards: &[ShardReadiness]) -> &'static str {
+    let any = |wanted| shards.iter().any(|shard| shard.state == wanted);
+    if any(ShardState::Crashed) {
+        "a shard has crashed and starts anew"
+    } else if any(ShardState::Parked) {
+        "a shard has no connection until the broker takes its events"
+    } else if shards.iter().any(|shard| shard.state != ShardState::Ready) {
+        "not all shards are ready"
+    } else {
+        ""
+    }
+}
+
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -282,6 +298,10 @@ mod tests {
         assert_eq!(health.readiness().reason, "not all shards are ready");
         two.set(ShardState::Ready);
         assert!(health.readiness().ready);
+        two.set(ShardState::Parked);
+        assert!(health.readiness().reason.contains("until the broker takes"), "{:?}", health.readiness());
+        two.set(ShardState::Crashed);
+        assert_eq!(health.readiness().reason, "a shard has crashed and starts anew");
         drop(two);
         assert!(!health.readiness().ready, "a shard that ended is not ready");
     }

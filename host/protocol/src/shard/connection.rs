@@ -29,7 +29,11 @@ pub(super) enum Socket {
 }
 
 impl Shard {
-    pub(super) fn connect(&mut self) {
+    pub(super) fn connect(&mut self, now: Instant) {
+        if self.is_reading_paused {
+            self.state = State::Parked { since: now, not_before: now };
+            return;
+        }
         let resume_url = self.session.as_ref().and_then(|session| session.resume_url.as_ref());
         let (target, address) = match resume_url {
             Some(url) if !self.avoids_resume_url => (Target::ResumeUrl, Address::Resume(url.clone())),
@@ -64,6 +68,7 @@ impl Shard {
     pub(super) fn lose(&mut self, now: Instant, cause: ReconnectCause, fate: Fate, socket: Socket) {
         let state = self.leave(State::Waiting, socket);
         match state {
+            State::Connecting(_) | State::AwaitingHello { .. } if cause == ReconnectCause::Backpressure => {}
             State::Connecting(target) | State::AwaitingHello { target, .. } => {
                 self.avoids_resume_url = target == Target::ResumeUrl;
                 self.failed_connects = self.failed_connects.saturating_add(1);
@@ -113,6 +118,7 @@ impl Shard {
     fn leave(&mut self, next: State, socket: Socket) -> State {
         let state = mem::replace(&mut self.state, next);
         self.timers.clear_all();
+        self.silence.stop_listening();
         match state {
             State::AwaitingPermit(_) => self.actions.push_back(Action::CancelIdentify),
             State::Active { .. } => self.actions.push_back(Action::Unready),
@@ -128,6 +134,8 @@ impl Shard {
     fn judge_session(&mut self, now: Instant, state: &State, fate: Fate) -> Option<LossReason> {
         match (state, fate) {
             (_, Fate::Drop(reason)) | (State::Resuming(_), Fate::LastChance(reason)) => Some(reason),
+            // What was not read says nothing of the session.
+            (State::Resuming(_), Fate::Keep) if self.is_reading_paused => None,
             (State::Resuming(_), Fate::Keep) => self.trials.fail(now).then_some(LossReason::ResumeFailed),
             (State::Active { .. }, Fate::LastChance(_)) => {
                 self.trials.allow_one_more();
@@ -138,7 +146,11 @@ impl Shard {
     }
 
     fn plan_reconnect(&mut self, now: Instant, cause: ReconnectCause) {
-        let mut delay = self.reconnect.next(&mut self.rng);
+        let mut delay = match cause {
+            // Nothing has failed.
+            ReconnectCause::Backpressure => Duration::ZERO,
+            _ => self.reconnect.next(&mut self.rng),
+        };
         if cause == ReconnectCause::InvalidSession {
             delay = delay.max(INVALID_SESSION_WAIT.mul_f64(self.rng.f64()) + INVALID_SESSION_MIN_WAIT);
         }
@@ -146,7 +158,11 @@ impl Shard {
         if let (None, Some(not_before)) = (&self.session, self.pace.not_before()) {
             at = at.max(not_before);
         }
-        self.timers.set(Timer::Reconnect, Some(at));
+        if self.is_reading_paused {
+            self.state = State::Parked { since: now, not_before: at };
+        } else {
+            self.timers.set(Timer::Reconnect, Some(at));
+        }
     }
 
     /// The session of a READY is the current one from now on.

@@ -108,8 +108,21 @@ impl Shard {
         };
         self.trials.reset();
         self.pace.note_working(now);
-        self.avoids_resume_url = false;
+        self.forget_dead_resume_url();
+        if !self.is_reading_paused {
+            self.silence.listen(now);
+        }
         self.actions.push_back(Action::Ready);
+    }
+
+    /// The base address has worked where the session's own had not.
+    fn forget_dead_resume_url(&mut self) {
+        if mem::take(&mut self.avoids_resume_url)
+            && let Some(session) = &mut self.session
+            && session.resume_url.take().is_some()
+        {
+            self.actions.push_back(Action::SessionMoved(session.clone()));
+        }
     }
 
     /// Takes over the event's sequence and forwards the event if it is new.
@@ -118,7 +131,10 @@ impl Shard {
         let action = match self.accept(sequence) {
             Err(reason) => Action::Dropped { sequence, reason },
             Ok(()) if envelope.name.is_none() => Action::Dropped { sequence, reason: DropReason::Nameless },
-            Ok(()) => Action::Dispatch { sequence },
+            Ok(()) => {
+                self.silence.note_event();
+                Action::Dispatch { sequence }
+            }
         };
         self.actions.push_back(action);
     }

@@ -37,6 +37,7 @@ impl Shard {
         connection.heartbeat.note_timed_beat(now);
         self.timers.set(Timer::Heartbeat, Some(now + connection.heartbeat.interval()));
         self.send_heartbeat(now);
+        self.look_for_silence(now);
     }
 
     /// Answers at once, unless Discord asks so often that the connection's limit would be spent on it.

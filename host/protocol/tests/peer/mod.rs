@@ -14,6 +14,8 @@ use gateway_protocol::{
 pub(crate) struct Peer {
     pub(crate) shard: Shard,
     pub(crate) now: Instant,
+    /// What the other shards have heard, if there are others.
+    pub(crate) siblings: Option<u64>,
     /// Everything that the shard wanted done, and when.
     pub(crate) log: Vec<(Instant, Action)>,
 }
@@ -25,11 +27,25 @@ impl Peer {
     }
 
     pub(crate) fn start_seeded(session: Option<Session>, seed: u64) -> Self {
+        Self::start_patient(session, seed, Some(PATIENCE))
+    }
+
+    /// One that bears it so long that nothing is read.
+    pub(crate) fn start_patient(session: Option<Session>, seed: u64, patience: Option<Duration>) -> Self {
+        Self::start_with(session, seed, patience, None)
+    }
+
+    /// One that suspects to be deaf.
+    pub(crate) fn start_listening(session: Option<Session>, seed: u64) -> Self {
+        Self::start_with(session, seed, Some(PATIENCE), Some(SILENCE))
+    }
+
+    fn start_with(session: Option<Session>, seed: u64, patience: Option<Duration>, silence: Option<Duration>) -> Self {
         let identity = Identity { token: "T0KEN".to_owned(), intents: 513, presence: None, large_threshold: None };
         let count = ShardCount::new(1).unwrap();
-        let options = ShardOptions { id: ShardId(0), count, identity: Arc::new(identity) };
+        let options = ShardOptions { id: ShardId(0), count, identity: Arc::new(identity), patience, silence };
         let shard = Shard::new(options, session, fastrand::Rng::with_seed(seed));
-        let mut peer = Self { shard, now: Instant::now(), log: Vec::new() };
+        let mut peer = Self { shard, now: Instant::now(), siblings: None, log: Vec::new() };
         peer.input(Input::Start);
         peer
     }
@@ -40,12 +56,15 @@ impl Peer {
     }
 
     pub(crate) fn active_seeded(seed: u64) -> Self {
-        let mut peer = Self::start_seeded(None, seed);
-        peer.open();
-        peer.input(Input::IdentifyGranted);
-        peer.ready(1);
-        assert_eq!(peer.shard.phase(), Phase::Active);
-        peer
+        Self::start_seeded(None, seed).made_active()
+    }
+
+    pub(crate) fn made_active(mut self) -> Self {
+        self.open();
+        self.input(Input::IdentifyGranted);
+        self.ready(1);
+        assert_eq!(self.shard.phase(), Phase::Active);
+        self
     }
 
     /// A shard that has sent its resume.
@@ -59,7 +78,14 @@ impl Peer {
     /// Tells the shard something and does what a driver does. Answers with what the shard wants done.
     pub(crate) fn input(&mut self, input: Input<'_>) -> Vec<Action> {
         self.shard.handle_input(self.now, input);
-        let actions: Vec<_> = std::iter::from_fn(|| self.shard.poll_action()).collect();
+        let mut actions = Vec::new();
+        while let Some(action) = self.shard.poll_action() {
+            if let Action::Heard(_) = action {
+                self.shard.handle_input(self.now, Input::SiblingsHeard(self.siblings));
+            } else {
+                actions.push(action);
+            }
+        }
         self.log.extend(actions.iter().map(|action| (self.now, action.clone())));
         actions
     }
@@ -215,5 +241,9 @@ pub(crate) fn seconds(seconds: f64) -> Duration {
     Duration::from_secs_f64(seconds)
 }
 
+/// How long reading may be paused.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+/// How long no event may come.
+pub(crate) const SILENCE: Duration = Duration::from_secs(60);
 pub(crate) const HEARTBEAT_INTERVAL: Duration = Duration::from_millis(41_250);
 pub(crate) const KEEP_SESSION: Action = Action::Disconnect(Some(4000));

@@ -70,6 +70,9 @@ pub(super) const GROUPS: [Group; 3] = [
             }),
             named("drop", "the TCP connection ends without a close frame", |_| Ok(FaultKind::Drop)),
             named("reset", "a TCP reset", |_| Ok(FaultKind::Reset)),
+            named("deaf", "heartbeats are acknowledged, and no events come until the shard resumes", |_| {
+                Ok(FaultKind::Deaf)
+            }),
             named("half-open", "the connection stays open, and nothing is read or said", |_| Ok(FaultKind::HalfOpen)),
             named("request-heartbeat=COUNT", "op 1 this many times in a row", |count| {
                 Ok(FaultKind::RequestHeartbeat { count: number(count, COUNT)? })

@@ -37,6 +37,7 @@ pub(super) struct ShardFamilies {
     paused: IntGaugeVec,
     pauses: IntCounterVec,
     pause_seconds: CounterVec,
+    crashes: IntCounterVec,
 }
 
 impl ShardFamilies {
@@ -106,6 +107,11 @@ impl ShardFamilies {
                 "How long the shard did not read, over all ended pauses.",
                 &shard,
             )?,
+            crashes: families.counters(
+                "gateway_shard_crashes_total",
+                "Crashes of the shard, after which it resumed its session.",
+                &shard,
+            )?,
         })
     }
 }
@@ -129,9 +135,13 @@ impl ShardMetrics {
     pub(super) fn new(shard: ShardId, families: &ShardFamilies) -> Self {
         let label = shard.0.to_string();
         // Shown as 0 from the start, so that the first one is an increase.
-        for family in
-            [&families.sessions_lost, &families.sequence_gaps, &families.events_missing, &families.inflate_errors]
-        {
+        for family in [
+            &families.sessions_lost,
+            &families.sequence_gaps,
+            &families.events_missing,
+            &families.inflate_errors,
+            &families.crashes,
+        ] {
             family.with_label_values(&[&label]);
         }
         families.paused.with_label_values(&[&label]).set(0);
@@ -208,6 +218,11 @@ impl ShardMetrics {
     /// The compressed stream was corrupt or too large.
     pub fn inflate_failed(&self) {
         self.families.inflate_errors.with_label_values(&[&self.label]).inc();
+    }
+
+    /// It has crashed, and starts anew.
+    pub fn crashed(&self) {
+        self.families.crashes.with_label_values(&[&self.label]).inc();
     }
 
     /// A packet could not be read.
