@@ -7,6 +7,7 @@ mod check;
 mod close_codes;
 mod compression;
 mod configuration;
+mod deaf;
 mod delivery;
 mod demo;
 mod drain;

@@ -33,30 +33,33 @@ async fn a_shard_that_crashes_resumes_and_loses_and_repeats_nothing() {
         control.fault(FaultKind::Reconnect);
         1
     };
-    // While events come in, when the connection ends, and as soon as the session was resumed, which is resumed once more then.
-    let crashes: [(&'static str, &dyn Fn() -> usize, usize); 3] = [
-        ("an event was not taken: nameless", &nameless, 1),
-        ("connecting anew (requested)", &reconnect, 2),
-        ("shard 11: resumed", &reconnect, 4),
+    // While events come in, when the connection ends, and as soon as the session was resumed.
+    let crashes: [(&'static str, &dyn Fn() -> usize); 3] = [
+        ("an event was not taken: nameless", &nameless),
+        ("connecting anew (requested)", &reconnect),
+        ("shard 11: resumed", &reconnect),
     ];
-    for (crash, (line, disturb, resumes)) in (1..).zip(crashes) {
+    for (crash, (line, disturb)) in (1..).zip(crashes) {
         crash_on(line);
-        control.send_event(SHARD, "BEFORE", "{}");
+        control.send_event(SHARD, &format!("BEFORE_{crash}"), "{}");
         assert_eq!(disturb(), 1);
-        control.send_event(SHARD, "BEHIND", "{}");
-        happens(&control, resumes, |entry| matches!(entry.happening, Happening::Resumed { .. })).await;
+        control.send_event(SHARD, &format!("BEHIND_{crash}"), "{}");
+        gateway.until(&format!("BEHIND_{crash}")).await;
+        // This one comes behind RESUMED in any case.
+        control.send_event(SHARD, &format!("AFTER_{crash}"), "{}");
+        gateway.until(&format!("AFTER_{crash}")).await;
         assert_eq!(gateway.crashes(), crash);
     }
-    control.send_event(SHARD, "LAST", "{}");
-    gateway.until("LAST").await;
-    let sent: Vec<_> = control
-        .sent(SHARD)
-        .iter()
-        .map(|sent| format!(r#"{{"event":"{}","data":{}}}"#, sent.name, sent.payload))
-        .collect();
-    assert_eq!(gateway.lines, sent);
+    let sent = control.sent(SHARD);
+    let sent = sent.iter().map(|sent| format!(r#"{{"event":"{}","data":{}}}"#, sent.name, sent.payload));
+    assert_eq!(without_resumed(gateway.lines.iter().cloned()), without_resumed(sent));
     assert_eq!(identifies(&control), 1);
     gateway.stop().await;
+}
+
+/// Discord repeats no RESUMED: one that a crash has met does not come again.
+fn without_resumed(lines: impl Iterator<Item = String>) -> Vec<String> {
+    lines.filter(|line| !line.contains(r#""event":"RESUMED""#)).collect()
 }
 
 /// A gateway in this process.

@@ -53,6 +53,7 @@ fn write_discord(text: &mut Writer<'_>) {
             text.entry("ids", list(ids.iter().map(|id| id.0.to_string())));
         }
     }
+    text.entry("silence", quoted(&duration::format(config.silence.unwrap_or_default())));
 }
 
 fn write_broker(text: &mut Writer<'_>) {

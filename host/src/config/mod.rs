@@ -85,6 +85,8 @@ pub struct Config {
     pub api: Api,
     /// The shards to run.
     pub shards: Shards,
+    /// How long a shard that should hear events may hear none before it is suspected to be deaf; `None` for ever.
+    pub silence: Option<Duration>,
     /// Where events go.
     pub broker: Broker,
     /// The AMQP server.
@@ -241,6 +243,7 @@ fn resolve(flags: &Flags, values: Values, files: FileReader<'_>, report: &mut Re
         large_threshold: scope.integer("large_threshold", 50..=250_u8, ""),
         api: discord::read_api(&mut scope),
         shards: shards::read(&mut scope),
+        silence: shards::read_silence(&mut scope),
         broker,
         amqp: servers::read_amqp(&mut scope, files),
         redis: servers::read_redis(&mut scope, files),

@@ -64,6 +64,7 @@ pub(super) const KEYS: &[Key] = &[
     key("api.host", Form::Text, &["DISCORD_API_HOST"]),
     key("shards.count", Form::Integer, &["DISCORD_SHARD_COUNT"]),
     key("shards.ids", Form::List, &["DISCORD_SHARD_IDS"]),
+    key("shards.silence", Form::Text, &["DISCORD_SHARD_SILENCE"]),
     key("broker.type", Form::Text, &["BROKER_TYPE"]),
     key("broker.group", Form::Text, &["BROKER_GROUP"]),
     key("broker.message_timeout", Form::Text, &["BROKER_MESSAGE_TIMEOUT"]),

@@ -1,6 +1,7 @@
 //! Which shards this gateway runs.
 
 use std::num::NonZeroU32;
+use std::time::Duration;
 
 use gateway_protocol::ShardId;
 
@@ -67,6 +68,12 @@ pub(super) fn read(scope: &mut Scope<'_>) -> Shards {
         len if len == count.get() as usize => Shards::All { count },
         _ => Shards::Subset { count, ids: ids.into_iter().map(ShardId).collect() },
     }
+}
+
+/// Reads `shards.silence`; `None` is for ever.
+pub(super) fn read_silence(scope: &mut Scope<'_>) -> Option<Duration> {
+    let silence = scope.duration("shards.silence", Duration::ZERO..=Duration::from_secs(24 * 3600));
+    Some(silence.unwrap_or(Duration::from_secs(60))).filter(|silence| !silence.is_zero())
 }
 
 /// The first and the last of the shards of one entry: `3`, `"3"` or `"0-7"`.

@@ -26,7 +26,7 @@ use crate::connection::RedisAddress;
 use crate::delivery::EventSender;
 use crate::discord::{GatewayInfo, GatewayUrl, Rest, USER_AGENT, tls_config, tls_without_roots};
 use crate::lane::{DeadLetterBox, LaneShard};
-use crate::shard::{Dialer, IdentifyQueue, IdentifyRules, ShardParts};
+use crate::shard::{Dialer, IdentifyQueue, IdentifyRules, ShardParts, Siblings};
 use crate::store::{BotKey, CheckpointWriter, LocalStore};
 use crate::telemetry::{Health, Metrics};
 
@@ -141,13 +141,14 @@ impl Gateway {
         let dialer = dialer(config, &info)?;
         let mut shards = Shards::default();
         let mut queues = HashMap::new();
-        for (id, budget) in &plan.shards {
+        for ((id, budget), siblings) in plan.shards.iter().zip(Siblings::new(plan.shards.len())) {
             let Some((thread, queue)) = lanes.of(*id) else { bail!("shard {id} has no lane") };
             let (commands, commands_out) = mpsc::channel(commands::QUEUE);
             queues.insert(*id, commands);
             telemetry.metrics.gaps().shard(*id);
             let parts = ShardParts {
                 options: plan.options(*id),
+                siblings,
                 session: found(*id).session.map(|session| Plan::resumable(session, &info.url)),
                 events: EventSender::new(queue.clone(), Arc::clone(budget)),
                 commands: commands_out,

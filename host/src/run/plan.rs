@@ -22,6 +22,7 @@ pub(super) struct Plan {
     pub(super) shards: Vec<(ShardId, Arc<Budget>)>,
     identity: Arc<Identity>,
     patience: Option<Duration>,
+    silence: Option<Duration>,
 }
 
 impl Plan {
@@ -44,12 +45,24 @@ impl Plan {
             metrics.watch_queue(*id, move || budget.used());
         }
         let count = ShardCount::new(count.get()).context("there are no shards")?;
-        Ok(Self { count, shards, identity: Arc::new(identity(config)?), patience: config.buffer.patience })
+        Ok(Self {
+            count,
+            shards,
+            identity: Arc::new(identity(config)?),
+            patience: config.buffer.patience,
+            silence: config.silence,
+        })
     }
 
     /// What a shard is and identifies with.
     pub(super) fn options(&self, id: ShardId) -> ShardOptions {
-        ShardOptions { id, count: self.count, identity: Arc::clone(&self.identity), patience: self.patience }
+        ShardOptions {
+            id,
+            count: self.count,
+            identity: Arc::clone(&self.identity),
+            patience: self.patience,
+            silence: self.silence,
+        }
     }
 
     /// What may be resumed of a session that was stored. `base` is where Discord says that its gateway is.

@@ -65,6 +65,12 @@ pub(super) fn note(
                 "shard {shard}: the lane has taken nothing for long (buffer.patience); no connection until there is room, the session is kept"
             );
         }
+        Action::Reconnecting(cause @ ReconnectCause::Deaf) => {
+            metrics.reconnecting(cause.label());
+            tracing::warn!(
+                "shard {shard}: heartbeats are answered, but no event has come for too long (shards.silence); connecting anew"
+            );
+        }
         Action::Reconnecting(cause) => {
             metrics.reconnecting(cause.label());
             tracing::info!("shard {shard}: connecting anew ({})", cause.label());
@@ -74,17 +80,18 @@ pub(super) fn note(
     Ok(())
 }
 
-/// What health shows of a phase.
-pub(super) fn shown(phase: Phase) -> ShardState {
+/// What health shows of a phase, and of a shard that is suspected to be deaf.
+pub(super) fn shown(phase: Phase, is_deaf: bool) -> ShardState {
     match phase {
+        Phase::Finished => ShardState::Stopped,
+        Phase::Parked => ShardState::Parked,
+        _ if is_deaf => ShardState::Deaf,
         Phase::Idle => ShardState::Starting,
         Phase::Waiting => ShardState::Waiting,
-        Phase::Parked => ShardState::Parked,
         Phase::Connecting | Phase::AwaitingHello => ShardState::Connecting,
         Phase::AwaitingPermit => ShardState::Queued,
         Phase::Identifying => ShardState::Identifying,
         Phase::Resuming => ShardState::Resuming,
         Phase::Active => ShardState::Ready,
-        Phase::Finished => ShardState::Stopped,
     }
 }

@@ -5,6 +5,7 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::identify_queue::IdentifyQueue;
+use super::siblings::Siblings;
 use super::transport::Dialer;
 use crate::command::{ClaimedPacket, ReadyShards};
 use crate::config::Compression;
@@ -18,6 +19,8 @@ pub struct ShardParts {
     pub options: ShardOptions,
     /// What an earlier run left.
     pub session: Option<Session>,
+    /// What the other shards hear.
+    pub siblings: Siblings,
     /// The way to its lane.
     pub events: EventSender,
     /// Commands for Discord, in order.

@@ -28,6 +28,7 @@ pub struct ShardTask {
     pub(super) paused: bool,
     pub(super) stopping: bool,
     pub(super) phase: Phase,
+    is_deaf: bool,
     pub(super) end: Option<ShardEnd>,
 }
 
@@ -49,6 +50,7 @@ impl ShardTask {
             paused: false,
             stopping: false,
             phase: Phase::Idle,
+            is_deaf: false,
             end: None,
         }
     }
@@ -132,7 +134,12 @@ impl ShardTask {
     pub(super) fn input(&mut self, now: Instant, input: Input<'_>) -> Result<(), LaneGone> {
         self.machine.handle_input(now, input);
         while let Some(action) = self.machine.poll_action() {
-            note(&self.parts, &mut self.outbox, &mut self.actions, action)?;
+            if let Action::Heard(events) = action {
+                let siblings = self.parts.siblings.heard(events);
+                self.machine.handle_input(now, Input::SiblingsHeard(siblings));
+            } else {
+                note(&self.parts, &mut self.outbox, &mut self.actions, action)?;
+            }
         }
         Ok(())
     }
@@ -193,9 +200,17 @@ impl ShardTask {
 
     fn show_phase(&mut self) {
         let phase = self.machine.phase();
-        if std::mem::replace(&mut self.phase, phase) != phase {
-            self.parts.health.set(shown(phase));
+        let is_deaf = self.machine.is_deaf();
+        if std::mem::replace(&mut self.is_deaf, is_deaf) != is_deaf {
+            self.parts.metrics.deaf(is_deaf);
+            if !is_deaf {
+                tracing::info!("shard {}: it hears events again", self.parts.id());
+            }
+        } else if self.phase == phase {
+            return;
         }
+        self.phase = phase;
+        self.parts.health.set(shown(phase, is_deaf));
     }
 
     pub(super) async fn hand_over_rest(&mut self) -> Result<(), LaneGone> {

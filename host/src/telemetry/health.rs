@@ -54,6 +54,8 @@ pub enum ShardState {
     Waiting,
     /// Has no connection until there is room for its events.
     Parked,
+    /// Should hear events, and does not.
+    Deaf,
     /// Has crashed, and starts anew.
     Crashed,
     /// Ended.
@@ -272,6 +274,8 @@ fn shards_reason(shards: &[ShardReadiness]) -> &'static str {
     let any = |wanted| shards.iter().any(|shard| shard.state == wanted);
     if any(ShardState::Crashed) {
         "a shard has crashed and starts anew"
+    } else if any(ShardState::Deaf) {
+        "a shard hears no events although it should"
     } else if any(ShardState::Parked) {
         "a shard has no connection until the broker takes its events"
     } else if shards.iter().any(|shard| shard.state != ShardState::Ready) {
@@ -300,6 +304,8 @@ mod tests {
         assert!(health.readiness().ready);
         two.set(ShardState::Parked);
         assert!(health.readiness().reason.contains("until the broker takes"), "{:?}", health.readiness());
+        two.set(ShardState::Deaf);
+        assert_eq!(health.readiness().reason, "a shard hears no events although it should");
         two.set(ShardState::Crashed);
         assert_eq!(health.readiness().reason, "a shard has crashed and starts anew");
         drop(two);

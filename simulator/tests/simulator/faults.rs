@@ -115,6 +115,22 @@ async fn a_half_open_connection_says_nothing_and_its_session_waits() {
 }
 
 #[tokio::test]
+async fn a_deaf_connection_answers_heartbeats_and_its_events_wait_for_the_resume() {
+    let simulator = quiet().await;
+    let (mut client, ready) = Client::ready(&simulator, 0).await;
+    simulator.control().fault(FaultKind::Deaf);
+    simulator.control().send_event(0, "UNSEEN", "1");
+    client.send(json!({"op": 1, "d": 1})).await;
+    assert_eq!(client.next().await["op"], 11);
+    let mut other = Client::connect_to(resume_url(&ready), QUERY).await;
+    other.hello().await;
+    other.send(resume(&ready, 1)).await;
+    assert_eq!(other.next().await["t"], "UNSEEN");
+    simulator.control().send_event(0, "SEEN", "1");
+    other.event("SEEN").await;
+}
+
+#[tokio::test]
 async fn hello_can_be_missing_late_or_replaced() {
     let simulator = quiet().await;
     let control = simulator.control();

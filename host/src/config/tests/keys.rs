@@ -96,6 +96,7 @@ fn new_variables_are_read() {
         ("GATEWAY_BUFFER_TOTAL", "1GiB"),
         ("GATEWAY_BUFFER_GREATEST_AGE", "0s"),
         ("GATEWAY_BUFFER_PATIENCE", "90s"),
+        ("DISCORD_SHARD_SILENCE", "5m"),
         ("SHARD_STORE_INTERVAL", "2s"),
         ("SHARD_STORE_EVENTS", "100"),
         ("GATEWAY_LIMITS_MESSAGE_SIZE", "64 MiB"),
@@ -110,6 +111,7 @@ fn new_variables_are_read() {
     let timeout = Duration::from_millis(250);
     assert_eq!(config.components, Components { cache_directory: Some("/cache".into()), memory: 32 << 20, timeout });
     assert_eq!(config.lanes, NonZeroUsize::new(3));
+    assert_eq!(config.silence, Some(Duration::from_secs(300)));
     let patience = Some(Duration::from_secs(90));
     assert_eq!(config.buffer, Buffer { per_shard: 1 << 20, total: 1 << 30, greatest_age: None, patience });
     let pace = Pace { interval: Duration::from_secs(2), events: NonZeroU64::new(100).unwrap() };

@@ -38,6 +38,7 @@ pub(super) struct ShardFamilies {
     pauses: IntCounterVec,
     pause_seconds: CounterVec,
     crashes: IntCounterVec,
+    deaf: IntGaugeVec,
 }
 
 impl ShardFamilies {
@@ -107,6 +108,11 @@ impl ShardFamilies {
                 "How long the shard did not read, over all ended pauses.",
                 &shard,
             )?,
+            deaf: families.gauges(
+                "gateway_shard_deaf",
+                "Whether the shard should hear events and does not.",
+                &shard,
+            )?,
             crashes: families.counters(
                 "gateway_shard_crashes_total",
                 "Crashes of the shard, after which it resumed its session.",
@@ -145,6 +151,7 @@ impl ShardMetrics {
             family.with_label_values(&[&label]);
         }
         families.paused.with_label_values(&[&label]).set(0);
+        families.deaf.with_label_values(&[&label]).set(0);
         Self {
             shard,
             families: families.clone(),
@@ -220,6 +227,11 @@ impl ShardMetrics {
         self.families.inflate_errors.with_label_values(&[&self.label]).inc();
     }
 
+    /// It should hear events and does not, or hears again.
+    pub fn deaf(&self, deaf: bool) {
+        self.families.deaf.with_label_values(&[&self.label]).set(deaf.into());
+    }
+
     /// It has crashed, and starts anew.
     pub fn crashed(&self) {
         self.families.crashes.with_label_values(&[&self.label]).inc();
@@ -260,9 +272,10 @@ impl ShardMetrics {
 }
 
 impl Drop for ShardMetrics {
-    /// A shard whose driver ended is neither alive nor paused.
+    /// A shard whose driver ended is neither alive nor paused nor deaf.
     fn drop(&mut self) {
         self.alive(false);
+        self.deaf(false);
         self.paused(false);
     }
 }

@@ -1,0 +1,69 @@
+//! A shard whose heartbeats are answered and to which no events come.
+
+use std::time::Duration;
+
+use gateway_simulator::{Entry, FaultKind, Happening, Limits, Options};
+
+use crate::support::{assert_same, busy, count, happens, identifies, setup, start};
+
+/// Traffic, and a heartbeat each second.
+fn lively(shards: u32) -> Options {
+    let limits = Limits { heartbeat_tolerance: 60.0, ..Limits::default() };
+    let hello_interval = Duration::from_secs(1);
+    Options { recommended_shards: shards, max_concurrency: shards, hello_interval, limits, ..busy(100.0) }
+}
+
+/// More than the shard must know to suspect something.
+const HEARTBEATS: usize = 12;
+
+fn beat(entry: &Entry) -> bool {
+    matches!(entry.happening, Happening::Heartbeat { .. })
+}
+
+#[tokio::test]
+async fn a_deaf_shard_resumes_and_loses_nothing() {
+    let simulator = start(lively(1)).await;
+    let control = simulator.control();
+    let mut gateway = setup(&simulator).variable("DISCORD_SHARD_SILENCE", "2s").with_metrics().start();
+    happens(&control, HEARTBEATS, beat).await;
+    control.fault(FaultKind::Deaf);
+    gateway.logged("shard 0: heartbeats are answered, but no event has come").await;
+    let mut events = gateway.until("RESUMED").await;
+    control.pause();
+    control.send_event(0, "LAST", "{}");
+    events.extend(gateway.until("LAST").await);
+    assert_same(&events, &control.sent(0));
+    assert_eq!(identifies(&control), 1);
+    let figures = gateway.figures().await;
+    assert_eq!(figures.of(r#"gateway_reconnects_total{cause="deaf",shard="0"}"#), Some(1.0));
+}
+
+#[tokio::test]
+async fn a_deaf_shard_among_others_is_known_by_them_and_told_when_it_hears_again() {
+    let simulator = start(lively(2)).await;
+    let control = simulator.control();
+    let mut gateway = setup(&simulator).variable("DISCORD_SHARD_SILENCE", "2s").with_metrics().start();
+    happens(&control, 2 * HEARTBEATS, beat).await;
+    control.fault(FaultKind::Deaf.on_shard(1));
+    gateway.logged("shard 1: heartbeats are answered, but no event has come").await;
+    gateway.logged("shard 1: it hears events again").await;
+    let resumed = |happening: &Happening| matches!(happening, Happening::Resumed { .. });
+    assert_eq!((count(&control, resumed), identifies(&control)), (1, 2));
+    let figures = gateway.figures().await;
+    assert_eq!(figures.of(r#"gateway_reconnects_total{cause="deaf",shard="1"}"#), Some(1.0));
+    assert_eq!(figures.of(r#"gateway_reconnects_total{cause="deaf",shard="0"}"#), None);
+    assert_eq!(figures.of(r#"gateway_shard_deaf{shard="1"}"#), Some(0.0));
+}
+
+#[tokio::test]
+async fn shards_that_all_hear_nothing_keep_their_connections() {
+    let simulator = start(lively(2)).await;
+    let control = simulator.control();
+    let mut gateway = setup(&simulator).variable("DISCORD_SHARD_SILENCE", "2s").with_metrics().start();
+    happens(&control, 2 * HEARTBEATS, beat).await;
+    control.pause();
+    let before = count(&control, |happening| matches!(happening, Happening::Heartbeat { .. }));
+    happens(&control, before + HEARTBEATS, beat).await;
+    assert_eq!(count(&control, |happening| matches!(happening, Happening::Opened { .. })), 2);
+    assert_eq!(gateway.get("/readyz").await.status, 200);
+}
