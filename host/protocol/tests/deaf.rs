@@ -2,7 +2,7 @@
 
 mod peer;
 
-use gateway_protocol::{Action, Input, LossReason, Phase, ReconnectCause};
+use gateway_protocol::{Action, IdentifyReason, Input, LossReason, Phase, ReconnectCause};
 use peer::{HEARTBEAT_INTERVAL, KEEP_SESSION, Peer, SILENCE, cause, seconds};
 
 const DEAF: Action = Action::Reconnecting(ReconnectCause::Deaf);
@@ -84,7 +84,10 @@ fn a_shard_that_stays_deaf_identifies_anew_once_an_hour() {
     let actions = reconnects_within(&mut peer, 125.0, 100);
     let lost = |action: &Action| matches!(action, Action::SessionLost { reason: LossReason::Deaf, .. });
     assert!(actions.iter().any(lost) && actions.ends_with(&[DEAF]), "{actions:?}");
-    assert!(peer.open().contains(&Action::RequestIdentify), "through the queue");
+    assert!(
+        peer.open().contains(&Action::RequestIdentify(IdentifyReason::Lost(LossReason::Deaf))),
+        "through the queue"
+    );
     peer.input(Input::IdentifyGranted);
     peer.ready(1);
     assert!(peer.shard.is_deaf());
