@@ -1,5 +1,7 @@
 //! A shard whose heartbeats are answered and that hears nothing.
 
+#![expect(clippy::panic, clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+
 mod peer;
 
 use gateway_protocol::{Action, IdentifyReason, Input, LossReason, Phase, ReconnectCause};
