@@ -49,6 +49,22 @@ async fn a_killed_gateway_resumes_from_its_watermark_in_a_cluster() {
 }
 
 #[tokio::test]
+async fn a_dead_resume_url_is_forgotten_in_redis_too() {
+    let redis = Redis::start(RedisOptions::default()).await;
+    let simulator = quiet().await;
+    let control = simulator.control();
+    let mut gateway = in_redis(setup(&simulator), &redis.url()).start();
+    gateway.next_named("READY").await;
+    let is_stored = async || redis.command::<bool>(&["EXISTS", "gateway0resume_url"]).await;
+    while !is_stored().await {}
+    control.fault(FaultKind::ResumeUrlDead);
+    control.fault(FaultKind::Drop);
+    gateway.next_named("RESUMED").await;
+    while is_stored().await {}
+    assert!(!get(&redis, "gateway0session").await.is_empty(), "the session itself is kept");
+}
+
+#[tokio::test]
 async fn no_shard_starts_before_redis_is_there() {
     let mut redis = Redis::start(append_only()).await;
     set(&redis, "gateway0seq", "500").await;

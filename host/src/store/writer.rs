@@ -370,6 +370,18 @@ mod tests {
         assert!(shows(&metrics, "gateway_checkpoints_total 1"));
     }
 
+    #[tokio::test]
+    async fn another_resume_url_is_saved_at_an_unchanged_watermark() {
+        let directory = tempfile::tempdir().unwrap();
+        let (mut writer, sender) = writer(open(&directory), &Metrics::new().unwrap());
+        let with_url = Session { id: "a".into(), resume_url: Some("wss://dead".into()), sequence: Sequence(3) };
+        sender.send_replace(with_url.into());
+        writer.save_changed().await;
+        sender.send_replace(session(3));
+        writer.save_changed().await;
+        assert_eq!(writer.store.load(SHARD), session(3));
+    }
+
     /// Saves nothing in the first round: it hangs, or lacks one shard.
     struct FirstFails {
         hangs: Option<oneshot::Sender<()>>,
