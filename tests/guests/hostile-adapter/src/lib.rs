@@ -40,7 +40,7 @@ impl Guest for Hostile {
         for (index, event) in (0..).zip(&events) {
             let mut before = format!("{} {} {} ", event.name, event.shard, event.sequence);
             if mode == "identities" {
-                before += &payloads::identity(index).map_or("none ".to_owned(), |identity| identity + " ");
+                before += &payloads::identity(index).map_or_else(|| "none ".to_owned(), |identity| identity + " ");
             }
             stdio::write(index, before.as_bytes(), PayloadForm::SingleLine, b"\n");
             match mode.as_str() {
