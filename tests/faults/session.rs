@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use gateway_simulator::{Answer, Entry, FaultKind, Happening};
-use tokio::time::sleep;
+use gateway_tests::PATIENCE;
+use tokio::time::{sleep, timeout};
 
 use crate::scene::{POLL, SHARDS, Scene};
 use crate::sink::Sink;
@@ -63,15 +64,8 @@ async fn an_invalid_session_loses_only_what_discord_had_not_sent_and_says_which(
 async fn forgive(scene: &mut Scene, times: usize) -> usize {
     let mut lost = 0;
     for shard in 0..SHARDS {
-        let begin = format!("shard {shard}: the session is lost after event ");
-        let last = loop {
-            let log = scene.gateway.log();
-            let reports: Vec<&str> = log.lines().filter_map(|line| line.split(&begin).nth(1)).collect();
-            if reports.len() == times {
-                break reports[times - 1].split(' ').next().unwrap().parse::<u64>().unwrap();
-            }
-            sleep(POLL).await;
-        };
+        let first = timeout(PATIENCE, lost_from(scene, shard, times)).await;
+        let last = first.unwrap_or_else(|_| panic!("no loss is told:\n{}", scene.gateway.log())) - 1;
         let sent = scene.sent(shard);
         let mut sessions: Vec<&str> = sent.iter().map(|sent| sent.session.as_str()).collect();
         sessions.dedup();
@@ -84,6 +78,20 @@ async fn forgive(scene: &mut Scene, times: usize) -> usize {
         lost += numbers.len();
     }
     lost
+}
+
+/// The first lost event that the log names when it has told of so many lost sessions of the shard.
+async fn lost_from(scene: &Scene, shard: u32, times: usize) -> u64 {
+    let begin = format!("shard {shard}: the session is lost");
+    loop {
+        let log = scene.gateway.log();
+        let reports: Vec<&str> = log.lines().filter(|line| line.contains(&begin)).collect();
+        if reports.len() == times {
+            let (_, from) = reports[times - 1].split_once(" from ").unwrap();
+            return from.split(' ').next().unwrap().parse().unwrap();
+        }
+        sleep(POLL).await;
+    }
 }
 
 async fn resumed(scene: &Scene, position: u64) {

@@ -22,6 +22,8 @@ async fn a_store_whose_files_cannot_grow_costs_repeats_and_loses_nothing() {
     // What it has delivered since is in no file.
     scene.kill().await;
     scene.start_again().await;
+    // The limit is for files in memory too, which instances of components are made from.
+    scene.gateway.logged(": resumed").await;
     scene.events_arrive(20).await;
 
     files_may_grow(&scene, "0").await;

@@ -35,7 +35,8 @@ impl Gateway {
         let line = self.logged("metrics on http://").await;
         let rest = line.split("metrics on http://").nth(1).unwrap();
         let address = rest.split('"').next().unwrap().to_owned();
-        let mut socket = TcpStream::connect(address).await.unwrap();
+        let connecting = TcpStream::connect(address).await;
+        let mut socket = connecting.unwrap_or_else(|error| panic!("{error}\n{}", self.log()));
         socket.write_all(format!("GET {path} HTTP/1.1\r\nhost: test\r\n\r\n").as_bytes()).await.unwrap();
         let mut text = String::new();
         socket.read_to_string(&mut text).await.unwrap();

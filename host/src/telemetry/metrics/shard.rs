@@ -6,6 +6,7 @@ use foldhash::HashMap;
 use gateway_protocol::ShardId;
 use prometheus::{CounterVec, IntCounter, IntCounterVec, IntGaugeVec, Result};
 
+use super::age::{Ages, Since};
 use super::families::Families;
 use super::ping::Pings;
 
@@ -26,6 +27,7 @@ pub(super) struct ShardFamilies {
     sent: IntCounterVec,
     alive: IntGaugeVec,
     pings: Pings,
+    ping_age: Ages,
     reconnects: IntCounterVec,
     sessions: IntCounterVec,
     sessions_lost: IntCounterVec,
@@ -57,6 +59,12 @@ impl ShardFamilies {
             )?,
             alive: families.gauges("gateway_shards_alive", "Number of shards that are online", &["id"])?,
             pings: families.add(Pings::new()?)?,
+            ping_age: Ages::new(
+                families,
+                "gateway_ping_age_seconds",
+                "How long ago Discord last acknowledged a heartbeat; 0 before the first one.",
+                &["id"],
+            )?,
             reconnects: families.counters(
                 "gateway_reconnects_total",
                 "Connections that ended and are made again, by cause.",
@@ -134,6 +142,7 @@ pub struct ShardMetrics {
     received: HashMap<u64, IntCounter>,
     sent: HashMap<u64, IntCounter>,
     duplicates: IntCounter,
+    pinged: Since,
     paused_since: Option<Instant>,
 }
 
@@ -159,6 +168,7 @@ impl ShardMetrics {
             received: HashMap::default(),
             sent: HashMap::default(),
             duplicates: families.duplicates.with_label_values(&[&label]),
+            pinged: families.ping_age.watch(&[&label]),
             paused_since: None,
             label,
         }
@@ -189,6 +199,7 @@ impl ShardMetrics {
     /// A heartbeat was acknowledged after `round_trip`.
     pub fn ping(&self, round_trip: Duration) {
         self.families.pings.observe(self.shard, round_trip);
+        self.pinged.set(Some(Instant::now()));
     }
 
     /// The connection ended for `cause` and will be made again.
