@@ -58,12 +58,20 @@ fn test(workspace: &Path, arguments: &[String]) -> Result<()> {
     setup::companions::install();
     // Tests of other crates run the gateway itself, which cargo would not build for them.
     cargo(workspace, &["build", "--locked", "--package", "spectacles-gateway"]).run()?;
-    cargo(workspace, &["test", "--locked", "--workspace"]).args(arguments).run()?;
+    cargo(workspace, &["test", "--locked", "--workspace"]).args(arguments).env("RUST_TEST_THREADS", threads()).run()?;
     for folder in component_projects(workspace)? {
         component_cargo(workspace, &folder, &["test", "--locked", "--workspace"]).args(arguments).run()?;
     }
     // Whoever asks for certain tests wants no others, and libFuzzer is at home on Unix.
     if arguments.is_empty() && cfg!(unix) { fuzz::run_briefly(workspace) } else { Ok(()) }
+}
+
+/// How many tests run at a time: most wait for processes that they have started, so that more than one for a core find room.
+fn threads() -> String {
+    std::env::var("RUST_TEST_THREADS").unwrap_or_else(|_| {
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        (2 * cores).to_string()
+    })
 }
 
 fn bench(workspace: &Path, arguments: &[String]) -> Result<()> {
