@@ -7,12 +7,14 @@ mod chain;
 mod names;
 mod open;
 mod outlet;
+mod parts;
 mod progress;
 mod thread;
 mod worker;
 
 pub use outlet::{DeadLetterBox, Outputs, Ticket};
+pub use parts::{CheckpointSink, LaneParts};
 pub use progress::{LaneShard, Receipt};
 pub use thread::LaneThread;
 pub(crate) use worker::BATCH;
-pub use worker::{CheckpointSink, Lane, LaneParts};
+pub use worker::Lane;

@@ -13,55 +13,20 @@ use tokio::sync::mpsc;
 
 use super::chain::{Chain, Course};
 use super::names::Names;
-use super::outlet::{DeadLetterBox, Outlet, Outputs, Ticket};
+use super::outlet::{Outlet, Ticket};
+use super::parts::{CheckpointSink, LaneParts};
 use super::progress::{LaneShard, Progress, Receipt};
 use crate::capability::{Claim, Declared, Incoming, Outcome};
 use crate::command::Claimed;
 use crate::component::Message;
-use crate::component::adapter::Adapter;
-use crate::component::filter::Filter;
-use crate::config::OnError;
 use crate::connection::Backoff;
 use crate::delivery::{Checkpoint, EventReceiver, GAP_EVENT, Gap, queue};
 use crate::event::{Event, Happening};
 use crate::panic::panic_text;
-use crate::telemetry::{ComponentMetrics, GapMetrics, LaneHealth, LaneMetrics};
+use crate::telemetry::{GapMetrics, LaneHealth, LaneMetrics};
 
 /// Events in one batch at most. The crossing into a component costs no less beyond 64, but the turns between the threads do.
 pub(crate) const BATCH: usize = 256;
-
-/// What a lane is made of.
-pub struct LaneParts {
-    /// Where its shards' happenings come in.
-    pub inbox: EventReceiver,
-    /// Its shards.
-    pub shards: Vec<LaneShard>,
-    /// The chain, in order.
-    pub filters: Vec<(Filter, OnError, ComponentMetrics)>,
-    /// The broker adapter.
-    pub adapter: (Adapter, ComponentMetrics),
-    /// Where what the adapter publishes goes.
-    pub outputs: Outputs,
-    /// Where events go that the adapter crashes on.
-    pub dead_letters: DeadLetterBox,
-    /// Whether [`GAP_EVENT`]s are published.
-    pub tells_gaps: bool,
-    /// What came in from the broker. One lane takes it.
-    pub incoming: Option<mpsc::Receiver<Incoming>>,
-    /// Where the commands in it go.
-    pub commands: mpsc::Sender<Claimed>,
-    /// Is told how far each shard is.
-    pub checkpoint: CheckpointSink,
-    /// Its figures.
-    pub metrics: LaneMetrics,
-    /// Those of gaps.
-    pub gaps: GapMetrics,
-    /// Where it says that it has crashed.
-    pub health: LaneHealth,
-}
-
-/// Is told how far each shard is.
-pub type CheckpointSink = Arc<dyn Fn(ShardId, Checkpoint) + Send + Sync>;
 
 /// A worker. It runs until all senders of its inbox are gone and everything is settled.
 pub struct Lane {

@@ -125,17 +125,10 @@ impl Gateway {
 
         let (base, base_out) = watch::channel(info.url.clone());
         let (stale, stale_out) = mpsc::channel(1);
-        let metrics = telemetry.metrics.identifies();
         let fresh_base = tokio::spawn(keep_fresh(rest.clone(), base.clone(), stale_out));
+        let rules = identify_rules(config, &plan, &info, checkpoints.is_some()).await?;
         let refresh = move || refreshed(rest.clone(), base.clone());
-        // Without a store there is nobody to tell the next process.
-        let (ledger, history) = match &checkpoints {
-            Some(_) => identifies::open(config, plan.shards.iter().map(|(id, _)| *id)).await?,
-            None => (None, IdentifyHistory::default()),
-        };
-        let (limit, reserve) = (info.session_start_limit, config.identify_reserve);
-        let rules = IdentifyRules { limit, reserve, history, ledger };
-        let (identifies, serving) = IdentifyQueue::new(rules, refresh, metrics);
+        let (identifies, serving) = IdentifyQueue::new(rules, refresh, telemetry.metrics.identifies());
         let identifies_task = tokio::spawn(serving);
 
         let dialer = dialer(config, &info)?;
@@ -289,6 +282,20 @@ pub fn check(config: &Config) -> anyhow::Result<()> {
 async fn prepare_components(config: Config, metrics: Metrics) -> anyhow::Result<Components> {
     let prepare = move || Components::prepare(&config, &metrics.guests());
     tokio::task::spawn_blocking(prepare).await.context("preparing the components crashed")?
+}
+
+/// By which shards identify. Without a store there is nobody to tell the next process.
+async fn identify_rules(
+    config: &Config,
+    plan: &Plan,
+    info: &GatewayInfo,
+    has_store: bool,
+) -> anyhow::Result<IdentifyRules> {
+    let (ledger, history) = match has_store {
+        true => identifies::open(config, plan.shards.iter().map(|(id, _)| *id)).await?,
+        false => (None, IdentifyHistory::default()),
+    };
+    Ok(IdentifyRules { limit: info.session_start_limit, reserve: config.identify_reserve, history, ledger })
 }
 
 /// Fresh figures of Discord, which bring a fresh address too.
