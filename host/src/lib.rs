@@ -13,6 +13,7 @@ pub mod discord;
 pub mod event;
 pub mod lane;
 mod panic;
+mod private;
 pub mod run;
 pub mod shard;
 pub mod store;

@@ -1,6 +1,6 @@
 //! Messages that a broker will never take, kept in a file: a line of JSON for each.
 
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Read as _, Seek as _, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
@@ -11,8 +11,8 @@ use tokio::sync::{mpsc, oneshot};
 use tracing_subscriber::fmt::format;
 use tracing_subscriber::fmt::time::{FormatTime as _, SystemTime};
 
-use crate::store;
 use crate::telemetry::DeadLetterMetrics;
+use crate::{private, store};
 
 /// Where dead letters are given to the thread that writes them. Clones are handles of the same; the thread ends with the
 /// last of them.
@@ -136,20 +136,11 @@ fn append(path: &Path, batch: &[Waiting]) -> io::Result<()> {
     file.sync_data()
 }
 
-/// For its owner alone: events are what people wrote.
 fn open(path: &Path) -> io::Result<File> {
     if let Some(directory) = path.parent() {
-        let mut builder = DirBuilder::new();
-        builder.recursive(true);
-        #[cfg(unix)]
-        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        builder.create(directory)?;
+        private::make_directory(directory)?;
     }
-    let mut options = OpenOptions::new();
-    options.read(true).append(true).create(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
+    private::open(path, OpenOptions::new().read(true).append(true).create(true))
 }
 
 /// Whether the last line has no end: the disk was full, or the power went.

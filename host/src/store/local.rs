@@ -1,7 +1,7 @@
 //! The store on this machine: a directory for each bot, with a file for each shard.
 
 use std::collections::HashMap;
-use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -11,6 +11,7 @@ use thiserror::Error;
 
 use super::{BotKey, SessionStore, ShardCheckpoint, Unsaved, session_file};
 use crate::delivery::Checkpoint;
+use crate::private;
 
 /// Sessions of one bot's shards. While it lives, no other gateway can have the same shards.
 #[derive(Debug)]
@@ -61,7 +62,8 @@ impl LocalStore {
         shards: impl IntoIterator<Item = ShardId>,
     ) -> Result<Self, StoreError> {
         let directory = directory.join(bot.to_string());
-        make_directory(&directory).map_err(|source| StoreError::NotWritable { path: directory.clone(), source })?;
+        private::make_directory(&directory)
+            .map_err(|source| StoreError::NotWritable { path: directory.clone(), source })?;
         let locks = shards.into_iter().map(|shard| Ok((shard, lock(&directory, shard)?))).collect::<Result<_, _>>()?;
         Ok(Self { directory, count, locks })
     }
@@ -133,19 +135,11 @@ pub fn default_directory() -> PathBuf {
     dirs::state_dir().or_else(dirs::data_local_dir).unwrap_or_default().join("spectacles-gateway")
 }
 
-fn make_directory(path: &Path) -> io::Result<()> {
-    let mut builder = DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(path)
-}
-
 /// Locks a file of its own: the session's file is replaced again and again.
 fn lock(directory: &Path, shard: ShardId) -> Result<File, StoreError> {
     let path = directory.join(format!("shard-{}.lock", shard.0));
     // Not truncated: a file that another process has locked may refuse that, and the error must be that it is locked.
-    let file = match session_file::private_file(&path, OpenOptions::new().write(true).create(true).truncate(false)) {
+    let file = match private::open(&path, OpenOptions::new().write(true).create(true).truncate(false)) {
         Ok(file) => file,
         Err(source) => return Err(StoreError::NotWritable { path, source }),
     };

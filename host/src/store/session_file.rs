@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::delivery::{Checkpoint, Gap};
+use crate::private;
 
 /// Grows when an older gateway would misread a newer file.
 const VERSION: u32 = 1;
@@ -54,7 +55,7 @@ pub(super) fn write(path: &Path, shard: ShardId, count: u32, checkpoint: &Checkp
         return remove(path);
     }
     let beside = path.with_extension("tmp");
-    let mut file = private_file(&beside, OpenOptions::new().write(true).create(true).truncate(true))?;
+    let mut file = private::open(&beside, OpenOptions::new().write(true).create(true).truncate(true))?;
     file.write_all(&serde_json::to_vec(&Contents::new(shard, count, checkpoint))?)?;
     file.sync_data()?;
     drop(file);
@@ -66,13 +67,6 @@ fn remove(path: &Path) -> io::Result<()> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
     }
-}
-
-/// Opens a file that is its owner's alone if this makes it: with the token, what it holds opens the session.
-pub(super) fn private_file(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(options, 0o600);
-    options.open(path)
 }
 
 #[derive(Deserialize)]

@@ -9,7 +9,8 @@ use gateway_protocol::{IdentifyRecord, ShardId, WallTime};
 use tokio::task::JoinHandle;
 
 use super::{kept_from, line};
-use crate::store::{BotKey, session_file};
+use crate::private;
+use crate::store::BotKey;
 
 /// Bytes of a file that are read, from its end. A shard that must wait for half an hour writes less than a tenth of it in a day.
 const SIZE: u64 = 256 * 1024;
@@ -78,7 +79,7 @@ fn path(directory: &Path, shard: ShardId) -> PathBuf {
 /// One write, so that no other line gets into it.
 fn append(path: &Path, line: &str) -> anyhow::Result<()> {
     let written = || {
-        let mut file = session_file::private_file(path, OpenOptions::new().read(true).append(true).create(true))?;
+        let mut file = private::open(path, OpenOptions::new().read(true).append(true).create(true))?;
         // A line that was cut short must not take this one with it.
         let text = if ends_a_line(&mut file)? { format!("{line}\n") } else { format!("\n{line}\n") };
         file.write_all(text.as_bytes())?;
@@ -161,7 +162,7 @@ fn read_end(path: &Path) -> io::Result<Vec<u8>> {
 /// Whatever interrupts this, the file holds the old or the new.
 fn replace(path: &Path, records: &[IdentifyRecord]) -> io::Result<()> {
     let beside = path.with_extension("tmp");
-    let mut file = session_file::private_file(&beside, OpenOptions::new().write(true).create(true).truncate(true))?;
+    let mut file = private::open(&beside, OpenOptions::new().write(true).create(true).truncate(true))?;
     let text: String = records.iter().map(|record| line::write(record) + "\n").collect();
     file.write_all(text.as_bytes())?;
     file.sync_data()?;
