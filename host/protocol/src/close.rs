@@ -146,7 +146,7 @@ pub const fn name(code: Option<u16>) -> &'static str {
 }
 
 /// What this side closes with. Unlike 1000 and 1001 it keeps the session.
-pub(crate) const KEEP_SESSION: u16 = 4000;
+pub const KEEP_SESSION: u16 = 4000;
 /// Discord's answer to too many payloads.
 pub(crate) const RATE_LIMITED: u16 = 4008;
 

@@ -1,7 +1,7 @@
 //! Messages that a broker will never take, kept in a file: a line of JSON for each.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, BufWriter, Read as _, Seek as _, SeekFrom, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use base64::display::Base64Display;
@@ -121,7 +121,7 @@ fn append(path: &Path, batch: &[Waiting]) -> io::Result<()> {
     let mut file = open(path)?;
     // Gateways side by side may share the file. Where there are no locks, their lines are still whole in most cases.
     let _ = file.lock();
-    let torn = ends_within_a_line(&mut file)?;
+    let torn = private::ends_within_a_line(&mut file)?;
     let mut lines = BufWriter::with_capacity(BUFFER, &file);
     if torn {
         lines.write_all(b"\n")?;
@@ -141,17 +141,6 @@ fn open(path: &Path) -> io::Result<File> {
         private::make_directory(directory)?;
     }
     private::open(path, OpenOptions::new().read(true).append(true).create(true))
-}
-
-/// Whether the last line has no end: the disk was full, or the power went.
-fn ends_within_a_line(file: &mut File) -> io::Result<bool> {
-    if file.metadata()?.len() == 0 {
-        return Ok(false);
-    }
-    let mut last = [0];
-    file.seek(SeekFrom::End(-1))?;
-    file.read_exact(&mut last)?;
-    Ok(last != *b"\n")
 }
 
 /// As the log writes it: RFC 3339, in UTC.

@@ -4,7 +4,7 @@ use std::panic::AssertUnwindSafe;
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt as _;
-use gateway_protocol::Phase;
+use gateway_protocol::{Phase, close};
 
 use super::link::Link;
 use super::outbox::LaneGone;
@@ -21,7 +21,7 @@ impl ShardTask {
         let ended = self.work_through_crashes().await;
         if let Link::Up(socket, _) = self.link {
             // The machine did not end this: its lane is gone.
-            socket.close(Some(KEEPS_SESSION)).await;
+            socket.close(Some(close::KEEP_SESSION)).await;
         }
         self.parts.metrics.alive(false);
         self.parts.ready.set(self.parts.id(), false);
@@ -82,5 +82,3 @@ impl ShardTask {
 
 /// After working for this long, a crash is not one more in a row.
 const LASTING: Duration = Duration::from_secs(60);
-/// A close code that leaves the session to a later run.
-const KEEPS_SESSION: u16 = 4000;

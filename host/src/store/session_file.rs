@@ -1,7 +1,7 @@
 //! The file of one shard's checkpoint: JSON, replaced as a whole.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read as _, Write as _};
+use std::fs::{self, File};
+use std::io::{self, Read as _};
 use std::path::Path;
 
 use gateway_protocol::{Sequence, Session, ShardId};
@@ -54,12 +54,7 @@ pub(super) fn write(path: &Path, shard: ShardId, count: u32, checkpoint: &Checkp
     if checkpoint.is_empty() {
         return remove(path);
     }
-    let beside = path.with_extension("tmp");
-    let mut file = private::open(&beside, OpenOptions::new().write(true).create(true).truncate(true))?;
-    file.write_all(&serde_json::to_vec(&Contents::new(shard, count, checkpoint))?)?;
-    file.sync_data()?;
-    drop(file);
-    fs::rename(&beside, path)
+    private::replace(path, &serde_json::to_vec(&Contents::new(shard, count, checkpoint))?)
 }
 
 fn remove(path: &Path) -> io::Result<()> {

@@ -1,6 +1,6 @@
 //! The ledger on this machine: a file for each shard, of which the shard's gateway is the only writer.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
@@ -81,22 +81,12 @@ fn append(path: &Path, line: &str) -> anyhow::Result<()> {
     let written = || {
         let mut file = private::open(path, OpenOptions::new().read(true).append(true).create(true))?;
         // A line that was cut short must not take this one with it.
-        let text = if ends_a_line(&mut file)? { format!("{line}\n") } else { format!("\n{line}\n") };
+        let text = if private::ends_within_a_line(&mut file)? { format!("\n{line}\n") } else { format!("{line}\n") };
         file.write_all(text.as_bytes())?;
         file.sync_data()
     };
     let written: io::Result<()> = written();
     written.with_context(|| path.display().to_string())
-}
-
-fn ends_a_line(file: &mut File) -> io::Result<bool> {
-    if file.seek(SeekFrom::End(0))? == 0 {
-        return Ok(true);
-    }
-    file.seek(SeekFrom::End(-1))?;
-    let mut last = [0];
-    file.read_exact(&mut last)?;
-    Ok(last == *b"\n")
 }
 
 fn read_and_tidy(path: &Path, shard: ShardId, now: WallTime) -> Vec<IdentifyRecord> {
@@ -159,19 +149,15 @@ fn read_end(path: &Path) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Whatever interrupts this, the file holds the old or the new.
 fn replace(path: &Path, records: &[IdentifyRecord]) -> io::Result<()> {
-    let beside = path.with_extension("tmp");
-    let mut file = private::open(&beside, OpenOptions::new().write(true).create(true).truncate(true))?;
     let text: String = records.iter().map(|record| line::write(record) + "\n").collect();
-    file.write_all(text.as_bytes())?;
-    file.sync_data()?;
-    drop(file);
-    fs::rename(&beside, path)
+    private::replace(path, text.as_bytes())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
     use crate::store::IdentifyLedger;
 

@@ -32,10 +32,20 @@ impl Since {
 /// Before anything that is measured.
 static START: LazyLock<Instant> = LazyLock::new(Instant::now);
 
-/// A family of ages in seconds; 0 where there is nothing.
+/// What is shown where there is nothing whose age matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unset {
+    /// An age of 0.
+    Zero,
+    /// No series, until there is something.
+    Hidden,
+}
+
+/// A family of ages in seconds.
 #[derive(Debug, Clone)]
 pub(super) struct Ages {
     gauges: GaugeVec,
+    unset: Unset,
     watched: Arc<Mutex<Vec<Watched>>>,
 }
 
@@ -47,9 +57,9 @@ struct Watched {
 }
 
 impl Ages {
-    pub(super) fn new(families: &Families<'_>, name: &str, help: &str, labels: &[&str]) -> Result<Self> {
+    pub(super) fn new(families: &Families<'_>, name: &str, help: &str, labels: &[&str], unset: Unset) -> Result<Self> {
         LazyLock::force(&START);
-        families.add(Self { gauges: GaugeVec::new(Opts::new(name, help), labels)?, watched: Arc::default() })
+        families.add(Self { gauges: GaugeVec::new(Opts::new(name, help), labels)?, unset, watched: Arc::default() })
     }
 
     /// Shows the age of what is set there, under these values of the labels.
@@ -68,8 +78,9 @@ impl Collector for Ages {
 
     fn collect(&self) -> Vec<MetricFamily> {
         for Watched { values, since } in &*self.watched.lock().unwrap_or_else(PoisonError::into_inner) {
-            let age = since.age().unwrap_or_default();
-            self.gauges.with_label_values(values).set(age.as_secs_f64());
+            if let Some(age) = since.age().or_else(|| (self.unset == Unset::Zero).then_some(Duration::ZERO)) {
+                self.gauges.with_label_values(values).set(age.as_secs_f64());
+            }
         }
         self.gauges.collect()
     }

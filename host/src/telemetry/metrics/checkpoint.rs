@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use prometheus::{IntCounter, IntGauge, Result};
 
-use super::age::{Ages, Since};
+use super::age::{Ages, Since, Unset};
 use super::families::Families;
 
 /// The figures of the checkpoint writer.
@@ -31,6 +31,7 @@ impl CheckpointMetrics {
                 "gateway_checkpoint_age_seconds",
                 "How long ago the store last had all checkpoints; a crash now delivers again what was delivered since.",
                 &[],
+                Unset::Zero,
             )?
             .watch(&[]),
         })

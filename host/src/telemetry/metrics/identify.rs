@@ -1,20 +1,18 @@
 //! How many sessions may still be started, and who waits for one.
 
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use gateway_protocol::{IdentifyHold, IdentifyReason};
-use prometheus::core::{Collector, Desc};
-use prometheus::proto::MetricFamily;
-use prometheus::{Gauge, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Result};
+use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Result};
 
+use super::age::{Ages, Since, Unset};
 use super::families::Families;
 
 /// The figures of the identify queue.
 #[derive(Debug, Clone)]
 pub struct IdentifyMetrics {
     left: IntGauge,
-    left_age: Age,
+    told: Since,
     reserve: IntGauge,
     granted: IntCounterVec,
     waiting: IntGaugeVec,
@@ -28,10 +26,14 @@ impl IdentifyMetrics {
                 "gateway_identifies_left",
                 "Sessions that Discord lets this bot start before its limit resets.",
             )?,
-            left_age: families.add(Age::new(
+            told: Ages::new(
+                families,
                 "gateway_identifies_left_age_seconds",
                 "How long ago Discord told how many sessions may be started.",
-            )?)?,
+                &[],
+                Unset::Hidden,
+            )?
+            .watch(&[]),
             reserve: families.gauge("gateway_identify_reserve", "Session starts that only an operator may spend.")?,
             granted: families.counters(
                 "gateway_identifies_total",
@@ -52,7 +54,7 @@ impl IdentifyMetrics {
 
     /// Discord has told how many sessions may be started.
     pub fn refreshed(&self) {
-        self.left_age.renew();
+        self.told.set(Some(Instant::now()));
     }
 
     /// As far as known, `left` sessions may be started, of which `reserve` are kept back.
@@ -74,36 +76,5 @@ impl IdentifyMetrics {
     /// The records of so many session starts could not be written.
     pub fn unrecorded(&self, starts: usize) {
         self.unrecorded.inc_by(starts as u64);
-    }
-}
-
-/// How long ago something was told, at the time of the scrape. Not shown before the first time.
-#[derive(Debug, Clone)]
-struct Age {
-    gauge: Gauge,
-    since: Arc<Mutex<Option<Instant>>>,
-}
-
-impl Age {
-    fn new(name: &str, help: &str) -> Result<Self> {
-        Ok(Self { gauge: Gauge::new(name, help)?, since: Arc::default() })
-    }
-
-    fn renew(&self) {
-        *self.since.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
-    }
-}
-
-impl Collector for Age {
-    fn desc(&self) -> Vec<&Desc> {
-        self.gauge.desc()
-    }
-
-    fn collect(&self) -> Vec<MetricFamily> {
-        let since = *self.since.lock().unwrap_or_else(PoisonError::into_inner);
-        since.map_or_else(Vec::new, |since| {
-            self.gauge.set(since.elapsed().as_secs_f64());
-            self.gauge.collect()
-        })
     }
 }

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Result};
 
-use super::age::{Ages, Since};
+use super::age::{Ages, Since, Unset};
 use super::families::Families;
 
 /// The families that all lanes' figures are in.
@@ -40,6 +40,7 @@ impl LaneFamilies {
                 "gateway_oldest_unsettled_seconds",
                 "How long ago the lane took the oldest event that is not settled; 0 if there is none.",
                 &lane,
+                Unset::Zero,
             )?,
             crashes: families.counters(
                 "gateway_lane_crashes_total",

@@ -6,7 +6,7 @@ use foldhash::HashMap;
 use gateway_protocol::ShardId;
 use prometheus::{CounterVec, IntCounter, IntCounterVec, IntGaugeVec, Result};
 
-use super::age::{Ages, Since};
+use super::age::{Ages, Since, Unset};
 use super::families::Families;
 use super::ping::Pings;
 
@@ -64,6 +64,7 @@ impl ShardFamilies {
                 "gateway_ping_age_seconds",
                 "How long ago Discord last acknowledged a heartbeat; 0 before the first one.",
                 &["id"],
+                Unset::Zero,
             )?,
             reconnects: families.counters(
                 "gateway_reconnects_total",
