@@ -2,14 +2,14 @@
 
 use std::path::PathBuf;
 
-use gateway_simulator::{FaultKind, Happening, Limits, Options, Simulator};
+use gateway_simulator::{FaultKind, Happening, Options, Simulator};
 use gateway_tests::{Event, Setup};
 
-use crate::support::{happens, setup, start};
+use crate::support::{happens, setup, start_at_once, without_guilds};
 
 #[tokio::test]
 async fn a_lost_session_is_told_between_its_events_and_those_of_the_next() {
-    let simulator = starts_at_once(Options::default()).await;
+    let simulator = start_at_once(without_guilds()).await;
     let control = simulator.control();
     let mut gateway = telling(&simulator).with_metrics().start();
     let ready = gateway.next_named("READY").await;
@@ -28,7 +28,7 @@ async fn a_lost_session_is_told_between_its_events_and_those_of_the_next() {
 
 #[tokio::test]
 async fn who_does_not_name_the_event_is_not_told() {
-    let simulator = starts_at_once(Options::default()).await;
+    let simulator = start_at_once(without_guilds()).await;
     let mut gateway = setup(&simulator).with_metrics().start();
     gateway.next_named("READY").await;
     simulator.control().fault(FaultKind::InvalidSession { resumable: false });
@@ -39,7 +39,7 @@ async fn who_does_not_name_the_event_is_not_told() {
 
 #[tokio::test]
 async fn sequences_that_discord_leaves_out_are_told() {
-    let simulator = starts_at_once(Options::default()).await;
+    let simulator = start_at_once(without_guilds()).await;
     let control = simulator.control();
     let setup = telling(&simulator).variable("DISCORD_EVENTS", "READY,NEXT,GATEWAY_GAP");
     let mut gateway = setup.start();
@@ -54,7 +54,7 @@ async fn sequences_that_discord_leaves_out_are_told() {
 
 #[tokio::test]
 async fn a_session_that_ended_between_two_runs_is_told() {
-    let simulator = starts_at_once(Options { replay_events: 1, ..Options::default() }).await;
+    let simulator = start_at_once(Options { replay_events: 1, ..without_guilds() }).await;
     let control = simulator.control();
     let setup = telling(&simulator);
     let mut gateway = setup.start();
@@ -70,7 +70,7 @@ async fn a_session_that_ended_between_two_runs_is_told() {
 
 #[tokio::test]
 async fn another_number_of_shards_is_told() {
-    let simulator = starts_at_once(Options::default()).await;
+    let simulator = start_at_once(without_guilds()).await;
     let setup = telling(&simulator);
     let mut gateway = setup.start();
     let ready = gateway.next_named("READY").await;
@@ -84,7 +84,7 @@ async fn another_number_of_shards_is_told() {
 /// As if the store were of another world: Discord has never sent so much.
 #[tokio::test]
 async fn a_watermark_ahead_of_the_session_is_a_new_session_and_a_gap() {
-    let simulator = starts_at_once(Options::default()).await;
+    let simulator = start_at_once(without_guilds()).await;
     let setup = telling(&simulator).variable("SHARD_STORE_PATH", "store");
     let mut gateway = setup.start();
     let ready = gateway.next_named("READY").await;
@@ -101,7 +101,7 @@ async fn a_watermark_ahead_of_the_session_is_a_new_session_and_a_gap() {
 
 #[tokio::test]
 async fn a_file_that_cannot_be_read_is_told() {
-    let simulator = starts_at_once(Options::default()).await;
+    let simulator = start_at_once(without_guilds()).await;
     let setup = telling(&simulator).variable("SHARD_STORE_PATH", "store");
     for damaged in ["{\"version\":1,\"shard\":0,\"shard_co", "{\"version\":99}", "\0\0\0"] {
         let mut gateway = setup.start();
@@ -119,7 +119,7 @@ async fn a_file_that_cannot_be_read_is_told() {
 /// The session ended while STDOUT took nothing, and the gateway was killed: nobody has what it had received.
 #[tokio::test]
 async fn what_was_received_of_an_ended_session_and_not_delivered_is_told_by_the_next_run() {
-    let simulator = starts_at_once(Options::default()).await;
+    let simulator = start_at_once(without_guilds()).await;
     let control = simulator.control();
     let setup = telling(&simulator).variable("SHARD_STORE_PATH", "store");
     let mut gateway = setup.start_unread();
@@ -168,9 +168,4 @@ fn session_file(setup: &Setup) -> PathBuf {
 
 fn telling(simulator: &Simulator) -> Setup {
     setup(simulator).variable("DISCORD_EVENTS", "*,GATEWAY_GAP")
-}
-
-async fn starts_at_once(options: Options) -> Simulator {
-    let limits = Limits { identify_interval: std::time::Duration::ZERO, ..Limits::default() };
-    start(Options { limits, guilds_per_shard: 0, ..options }).await
 }

@@ -3,14 +3,14 @@
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
-use gateway_simulator::{Answer, Entry, FaultKind, Happening, Limits, Options, SessionStarts, Simulator};
+use gateway_simulator::{Answer, Entry, FaultKind, Happening, Options, SessionStarts, Simulator};
 use gateway_tests::{Redis, RedisCluster, RedisOptions, Setup};
 
-use crate::support::{happens, identifies, setup, shards, start};
+use crate::support::{happens, identifies, setup, shards, start, start_at_once};
 
 #[tokio::test]
 async fn an_identify_is_on_record_before_it_is_sent() {
-    let simulator = start_at_once(1).await;
+    let simulator = start_at_once(shards(1)).await;
     let control = simulator.control();
     control.fault(FaultKind::AnswerIdentify(Answer::Silence));
     let setup = stored(&simulator);
@@ -25,7 +25,7 @@ async fn an_identify_is_on_record_before_it_is_sent() {
 
 #[tokio::test]
 async fn a_loop_of_crashes_is_slowed_down() {
-    let simulator = start_at_once(1).await;
+    let simulator = start_at_once(shards(1)).await;
     let control = simulator.control();
     let setup = stored(&simulator);
     for _ in 0..4 {
@@ -42,7 +42,7 @@ async fn a_loop_of_crashes_is_slowed_down() {
 
 #[tokio::test]
 async fn a_shard_that_identified_very_often_waits_and_keeps_no_other_from_its_start() {
-    let simulator = start_at_once(2).await;
+    let simulator = start_at_once(shards(2)).await;
     let control = simulator.control();
     let setup = stored(&simulator).with_metrics();
     crash(&setup).await;
@@ -61,7 +61,7 @@ async fn a_shard_that_identified_very_often_waits_and_keeps_no_other_from_its_st
 
 #[tokio::test]
 async fn the_damaged_part_of_a_record_is_told_and_the_rest_counts() {
-    let simulator = start_at_once(1).await;
+    let simulator = start_at_once(shards(1)).await;
     let setup = stored(&simulator);
     crash(&setup).await;
     let file = seed(&setup, 0, 12);
@@ -77,7 +77,7 @@ async fn the_damaged_part_of_a_record_is_told_and_the_rest_counts() {
 
 #[tokio::test]
 async fn a_clock_that_was_wrong_holds_nobody_up() {
-    let simulator = start_at_once(1).await;
+    let simulator = start_at_once(shards(1)).await;
     let setup = stored(&simulator);
     crash(&setup).await;
     write(&setup, 0, 12, now() + 3_600_000);
@@ -129,7 +129,7 @@ async fn shards_that_wait_for_the_reset_go_on_by_themselves() {
 #[tokio::test]
 async fn gateways_on_all_machines_share_the_record_in_redis() {
     let redis = Redis::start(RedisOptions::default()).await;
-    let simulator = start_at_once(1).await;
+    let simulator = start_at_once(shards(1)).await;
     let control = simulator.control();
     let in_redis = || in_redis(setup(&simulator), &redis);
     let mut gateway = in_redis().start();
@@ -159,7 +159,7 @@ async fn gateways_on_all_machines_share_the_record_in_redis() {
 async fn the_record_lies_in_a_cluster_too() {
     let cluster = RedisCluster::start(3).await;
     let owner = &cluster.nodes[cluster.owner("gatewayidentifies").await];
-    let simulator = start_at_once(1).await;
+    let simulator = start_at_once(shards(1)).await;
     let setup = in_redis(setup(&simulator), &cluster.nodes[0]).variable("REDIS_URL", &cluster.urls().join(","));
     let mut gateway = setup.start();
     gateway.next_named("READY").await;
@@ -174,7 +174,7 @@ async fn the_record_lies_in_a_cluster_too() {
 async fn a_record_that_cannot_be_read_or_written_in_redis_is_told_and_keeps_nobody() {
     let redis = Redis::start(RedisOptions::default()).await;
     let _: i64 = redis.command(&["RPUSH", "gatewayidentifies", "somebody's"]).await;
-    let simulator = start_at_once(1).await;
+    let simulator = start_at_once(shards(1)).await;
     let mut gateway = in_redis(setup(&simulator), &redis).with_metrics().start();
     for told in ["nobody knows how often shards identified lately", "a session start goes on without its record"] {
         let line = gateway.logged(told).await;
@@ -188,7 +188,7 @@ async fn a_record_that_cannot_be_read_or_written_in_redis_is_told_and_keeps_nobo
 #[tokio::test]
 async fn an_identify_does_not_wait_long_for_redis() {
     let mut redis = Redis::start(RedisOptions::default()).await;
-    let simulator = start_at_once(1).await;
+    let simulator = start_at_once(shards(1)).await;
     let mut gateway = in_redis(setup(&simulator), &redis).start();
     gateway.next_named("READY").await;
     redis.freeze();
@@ -197,12 +197,6 @@ async fn an_identify_does_not_wait_long_for_redis() {
     assert!(line.contains("it took longer than 2 s"), "{line}");
     gateway.next_named("READY").await;
     redis.thaw();
-}
-
-/// A simulated Discord whose shards need not wait to identify, also after another gateway.
-async fn start_at_once(count: u32) -> Simulator {
-    let limits = Limits { identify_interval: Duration::ZERO, ..Limits::default() };
-    start(Options { limits, ..shards(count) }).await
 }
 
 /// So many session starts of 1000 are left.

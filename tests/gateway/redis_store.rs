@@ -1,16 +1,16 @@
 //! Sessions in Redis: on a real server and a real cluster, beside the keys of the original gateway.
 
-use gateway_simulator::{Answer, Control, Entry, FaultKind, Happening, Limits, Options, Simulator};
+use gateway_simulator::{Answer, Control, Entry, FaultKind, Happening};
 use gateway_tests::{Gateway, Redis, RedisCluster, RedisOptions, Setup};
 
-use crate::support::{assert_same, busy, happens, identifies, quiet, setup, shards, start};
+use crate::support::{assert_same, busy, happens, identifies, quiet, setup, shards, start, start_at_once};
 
 #[tokio::test]
 async fn the_keys_of_the_original_are_resumed_and_a_lost_session_is_overwritten() {
     let redis = Redis::start(RedisOptions::default()).await;
     set(&redis, "gateway0seq", "500").await;
     set(&redis, "gateway0session", "old").await;
-    let simulator = start_at_once(1).await;
+    let simulator = start_at_once(shards(1)).await;
     let control = simulator.control();
     let setup = in_redis(setup(&simulator), &redis.url());
     let mut gateway = setup.start();
@@ -70,7 +70,7 @@ async fn no_shard_starts_before_redis_is_there() {
     set(&redis, "gateway0seq", "500").await;
     set(&redis, "gateway0session", "old").await;
     redis.stop().await;
-    let simulator = start_at_once(1).await;
+    let simulator = start_at_once(shards(1)).await;
     let control = simulator.control();
     let setup = in_redis(setup(&simulator), &redis.url());
     let mut gateway = setup.start();
@@ -138,7 +138,7 @@ async fn an_end_does_not_wait_long_for_redis() {
 #[tokio::test]
 async fn a_session_of_another_number_of_shards_is_not_resumed() {
     let redis = Redis::start(RedisOptions::default()).await;
-    let simulator = start_at_once(2).await;
+    let simulator = start_at_once(shards(2)).await;
     let setup = in_redis(setup(&simulator), &redis.url());
     ready_once(&setup, 2).await;
     let mut gateway = setup.variable("DISCORD_SHARD_COUNT", "1").start();
@@ -150,7 +150,7 @@ async fn a_session_of_another_number_of_shards_is_not_resumed() {
 #[tokio::test]
 async fn a_new_session_is_stored_before_its_first_event_is_delivered() {
     let redis = Redis::start(RedisOptions::default()).await;
-    let simulator = start_at_once(1).await;
+    let simulator = start_at_once(shards(1)).await;
     let control = simulator.control();
     let setup = in_redis(setup(&simulator), &redis.url());
     let mut gateway = setup.start_unread();
@@ -178,7 +178,7 @@ async fn a_new_session_is_stored_before_its_first_event_is_delivered() {
 #[tokio::test]
 async fn a_session_that_discord_ends_leaves_no_key() {
     let redis = Redis::start(RedisOptions::default()).await;
-    let simulator = start_at_once(1).await;
+    let simulator = start_at_once(shards(1)).await;
     let control = simulator.control();
     let mut gateway = in_redis(setup(&simulator), &redis.url()).start();
     gateway.next_named("READY").await;
@@ -192,7 +192,7 @@ async fn a_session_that_discord_ends_leaves_no_key() {
 #[tokio::test]
 async fn keys_that_are_no_session_are_named_and_a_new_session_starts() {
     let redis = Redis::start(RedisOptions::default()).await;
-    let simulator = start_at_once(1).await;
+    let simulator = start_at_once(shards(1)).await;
     let setup = in_redis(setup(&simulator), &redis.url());
     let cases = [
         (Some("abc"), Some("old"), "the key `gateway0seq` holds no number"),
@@ -284,12 +284,6 @@ async fn get(redis: &Redis, key: &str) -> String {
 
 fn append_only() -> RedisOptions {
     RedisOptions { append_only: true, ..RedisOptions::default() }
-}
-
-/// A simulated Discord whose shards need not wait to identify, also after another gateway.
-async fn start_at_once(count: u32) -> Simulator {
-    let limits = Limits { identify_interval: std::time::Duration::ZERO, ..Limits::default() };
-    start(Options { limits, ..shards(count) }).await
 }
 
 /// Runs it until all shards are ready, and drains it.

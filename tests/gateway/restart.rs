@@ -2,10 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use gateway_simulator::{Happening, Limits, Options, Sent, Simulator};
+use gateway_simulator::{Happening, Options, Sent};
 use gateway_tests::{Gateway, Setup};
 
-use crate::support::{assert_same, busy, happens, identifies, quiet, setup, shards, start, without_guilds};
+use crate::support::{
+    assert_same, busy, happens, identifies, quiet, setup, shards, start, start_at_once, without_guilds,
+};
 
 #[tokio::test]
 async fn a_restarted_gateway_resumes_and_nothing_is_lost_or_comes_twice() {
@@ -96,7 +98,7 @@ async fn an_event_that_comes_again_after_a_kill_has_the_identity_that_it_had() {
 
 #[tokio::test]
 async fn a_memory_store_starts_a_new_session_each_time() {
-    let simulator = starts_at_once().await;
+    let simulator = start_at_once(without_guilds()).await;
     let setup = setup(&simulator).variable("SHARD_STORE_TYPE", "memory");
     for times in 1..=2 {
         let mut gateway = setup.start();
@@ -109,7 +111,7 @@ async fn a_memory_store_starts_a_new_session_each_time() {
 
 #[tokio::test]
 async fn a_corrupt_file_is_a_new_session_with_a_warning() {
-    let simulator = starts_at_once().await;
+    let simulator = start_at_once(without_guilds()).await;
     let setup = setup(&simulator);
     ready_once(&setup).await;
     let file = session_file(&setup, 0).unwrap();
@@ -124,7 +126,7 @@ async fn a_corrupt_file_is_a_new_session_with_a_warning() {
 
 #[tokio::test]
 async fn another_number_of_shards_starts_new_sessions() {
-    let simulator = starts_at_once().await;
+    let simulator = start_at_once(without_guilds()).await;
     let alone = setup(&simulator).variable("SHARD_STORE_PATH", "store");
     ready_once(&alone).await;
     let mut gateway = alone.variable("DISCORD_SHARD_COUNT", "2").start();
@@ -135,9 +137,7 @@ async fn another_number_of_shards_starts_new_sessions() {
 
 #[tokio::test]
 async fn a_session_that_discord_ended_meanwhile_is_replaced_and_the_loss_is_told() {
-    let options = Options { replay_events: 1, ..without_guilds() };
-    let limits = Limits { identify_interval: std::time::Duration::ZERO, ..Limits::default() };
-    let simulator = start(Options { limits, ..options }).await;
+    let simulator = start_at_once(Options { replay_events: 1, ..without_guilds() }).await;
     let control = simulator.control();
     let setup = setup(&simulator).with_metrics();
     ready_once(&setup).await;
@@ -191,11 +191,6 @@ async fn two_gateways_cannot_run_one_shard() {
     running.drain().await;
     let mut gateway = two.start();
     gateway.next_named("RESUMED").await;
-}
-
-async fn starts_at_once() -> Simulator {
-    let limits = Limits { identify_interval: std::time::Duration::ZERO, ..Limits::default() };
-    start(Options { limits, ..without_guilds() }).await
 }
 
 /// Runs it until it is ready, and drains it.

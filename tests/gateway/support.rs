@@ -1,6 +1,8 @@
 //! What several of these tests need.
 
-use gateway_simulator::{Control, Entry, Happening, Options, Rate, Sent, Simulator};
+use std::time::Duration;
+
+use gateway_simulator::{Control, Entry, Happening, Limits, Options, Rate, Sent, Simulator};
 use gateway_tests::{Event, PATIENCE, Setup};
 
 use crate::GATEWAY;
@@ -8,6 +10,12 @@ use crate::GATEWAY;
 /// A simulated Discord that is as patient as the tests.
 pub(crate) async fn start(options: Options) -> Simulator {
     Simulator::start(Options { patience: PATIENCE, ..options }).await.unwrap()
+}
+
+/// One whose shards need not wait to identify, also after another gateway.
+pub(crate) async fn start_at_once(options: Options) -> Simulator {
+    let limits = Limits { identify_interval: Duration::ZERO, ..Limits::default() };
+    start(Options { limits, ..options }).await
 }
 
 /// One on which nothing happens but what the test does.
