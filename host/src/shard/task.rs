@@ -203,9 +203,7 @@ impl ShardTask {
         let is_deaf = self.machine.is_deaf();
         if std::mem::replace(&mut self.is_deaf, is_deaf) != is_deaf {
             self.parts.metrics.deaf(is_deaf);
-            if is_deaf {
-                tracing::warn!("shard {}: it hears no events although it should (shards.silence)", self.parts.id());
-            } else {
+            if !is_deaf {
                 tracing::info!("shard {}: it hears events again", self.parts.id());
             }
         } else if self.phase == phase {
